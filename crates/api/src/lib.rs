@@ -1,0 +1,1 @@
+//! Docker Engine API models, error body, versions, filters and stream frames.

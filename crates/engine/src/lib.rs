@@ -1,0 +1,1 @@
+//! gantryd: the container engine behind the Docker Engine API.

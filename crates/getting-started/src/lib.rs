@@ -1,0 +1,1 @@
+//! The bundled tutorial image, packed as an OCI archive.

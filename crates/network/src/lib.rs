@@ -1,0 +1,1 @@
+//! Bridge, addresses, NAT and published ports.

@@ -1,0 +1,1 @@
+//! OCI spec, overlay root, shim, log files and cgroup figures of a container.
