@@ -1,0 +1,2 @@
+//! The shim of one container; see `gantry_runtime::shim`.
+fn main() {}

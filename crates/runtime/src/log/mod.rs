@@ -1,0 +1,1 @@
+//! Log files of a container: written by the shim, read by the engine.

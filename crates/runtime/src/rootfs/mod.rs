@@ -1,0 +1,1 @@
+//! The overlay root of a container.

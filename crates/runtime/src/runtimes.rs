@@ -1,0 +1,1 @@
+//! Which OCI runtimes there are, by name.

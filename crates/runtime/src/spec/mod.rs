@@ -1,0 +1,1 @@
+//! From a container to the OCI runtime specification, with Docker's defaults.

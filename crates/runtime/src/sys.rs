@@ -1,0 +1,1 @@
+//! Kernel calls that the standard library and `rustix` do not offer.

@@ -1,0 +1,5 @@
+//! Runs real containers on the real kernel; needs root.
+
+mod cgroup;
+mod log;
+mod rootfs;
