@@ -1,0 +1,34 @@
+# The commands of this project; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test build check bench crash fuzz screenshots clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+run: ## Install what is missing, build, start the engine, open the app
+	@scripts/run
+
+test: ## Run all tests (as root: they start real containers)
+	@scripts/test
+
+build: ## Build target/release/{gantryd,gantry,gantry-desktop}
+	@scripts/build
+
+check: ## Formatting, lints, types, dependencies
+	@scripts/check
+
+bench: ## Measure beside Debian's docker.io and podman; prints ratios
+	@scripts/bench
+
+crash: ## Kill the engine at random moments, 50 times in each operation
+	@scripts/crash
+
+fuzz: ## Fuzz each parser of outside bytes for a minute (SECONDS=60)
+	@scripts/fuzz
+
+screenshots: ## Take the pictures of docs/screenshots from the real app
+	@scripts/screenshots
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf ui/node_modules ui/dist fuzz/target
