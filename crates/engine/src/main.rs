@@ -1,3 +1,26 @@
-//! Entry point.
+//! gantryd: see the library.
 
-fn main() {}
+use clap::Parser as _;
+use gantry_engine::config::{Config, Flags};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> anyhow::Result<()> {
+    let config = Config::load(Flags::parse())?;
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&config.log_level))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    // Requests mostly wait for the kernel: two workers serve hundreds, and each costs memory.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(512 << 10)
+        .max_blocking_threads(128)
+        .thread_keep_alive(std::time::Duration::from_secs(1))
+        .enable_all()
+        .build()?;
+    runtime.block_on(gantry_engine::run::run(config))?;
+    // Followers of logs and the like may sit in blocking calls: they end with us.
+    runtime.shutdown_background();
+    Ok(())
+}

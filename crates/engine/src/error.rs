@@ -1,0 +1,153 @@
+//! What can go wrong, and the one table from kinds of failure to HTTP statuses.
+//!
+//! The HTTP status is a number here, so that the engine stays free of HTTP types.
+
+use crate::config::ConfigError;
+use crate::store::StoreError;
+
+/// A failure as the person who asked needs to know it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is wrong in itself.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// No container, image, volume, exec or network of that name.
+    #[error("{0}")]
+    NotFound(String),
+    /// The state of things forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is as asked already.
+    #[error("{0}")]
+    NotModified(String),
+    /// It isn't allowed.
+    #[error("{0}")]
+    Forbidden(String),
+    /// This engine doesn't do that.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Something we depend on doesn't answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The container can't be started: its program is missing (127) or can't be run (126).
+    #[error("{message}")]
+    Start {
+        /// What the runtime said.
+        message: String,
+        /// What a shell would exit with.
+        code: i32,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The kernel or the file system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        what: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What kind of failure, for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It is as asked already.
+    NotModified,
+    /// The request is wrong.
+    InvalidInput,
+    /// Not allowed.
+    Forbidden,
+    /// No such thing.
+    NotFound,
+    /// The state of things forbids it.
+    Conflict,
+    /// Our fault, or the machine's.
+    Internal,
+    /// We don't do that.
+    Unsupported,
+    /// Something we depend on doesn't answer.
+    Unavailable,
+    /// No space is left.
+    DiskFull,
+}
+
+impl Kind {
+    /// The HTTP status: the only such table.
+    pub fn status(self) -> u16 {
+        match self {
+            Kind::NotModified => 304,
+            Kind::InvalidInput => 400,
+            Kind::Forbidden => 403,
+            Kind::NotFound => 404,
+            Kind::Conflict => 409,
+            Kind::Internal => 500,
+            Kind::Unsupported => 501,
+            Kind::Unavailable => 503,
+            Kind::DiskFull => 507,
+        }
+    }
+}
+
+impl Error {
+    /// Shorthand for [`Error::InvalidInput`].
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::InvalidInput(message.into())
+    }
+
+    /// Shorthand for [`Error::NotFound`].
+    pub fn not_found(message: impl Into<String>) -> Error {
+        Error::NotFound(message.into())
+    }
+
+    /// Shorthand for [`Error::Conflict`].
+    pub fn conflict(message: impl Into<String>) -> Error {
+        Error::Conflict(message.into())
+    }
+
+    /// Shorthand for [`Error::Unsupported`].
+    pub fn unsupported(message: impl Into<String>) -> Error {
+        Error::Unsupported(message.into())
+    }
+
+    /// For `map_err`: names what was tried.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+        let what = what.into();
+        move |source| Error::Io { what, source }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::InvalidInput(_) | Error::Config(_) => Kind::InvalidInput,
+            // dockerd answers 400 when a program is missing or can't be run.
+            Error::Start {
+                code: 126 | 127, ..
+            } => Kind::InvalidInput,
+            Error::NotFound(_) => Kind::NotFound,
+            Error::Conflict(_) => Kind::Conflict,
+            Error::NotModified(_) => Kind::NotModified,
+            Error::Forbidden(_) => Kind::Forbidden,
+            Error::Unsupported(_) => Kind::Unsupported,
+            Error::Unavailable(_) => Kind::Unavailable,
+            Error::Store(error) if error.is_disk_full() => Kind::DiskFull,
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Kind::DiskFull
+            }
+            Error::Start { .. } | Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
+                Kind::Internal
+            }
+        }
+    }
+}
+
+/// What engine functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,1 @@
+//! Processes started in a running container beside its own (`docker exec`).

@@ -1,0 +1,1 @@
+//! Images, as the engine sees them: what the API says about them and who uses them.

@@ -1,0 +1,45 @@
+//! The HTTP side of the engine: one file a resource, each with `pub fn routes() -> Router<App>`.
+//!
+//! A handler parses and validates the request into a typed command, calls one engine function, and converts its value.
+//! Paths are written without the `/v1.NN` prefix: [`prefix`] takes it off before routing, checks it, and leaves the
+//! version in the request's extensions.
+
+pub mod answer;
+mod prefix;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+
+pub use prefix::strip_version;
+
+use crate::error::Error;
+use crate::state::Engine;
+
+/// What handlers get by `State<App>`.
+pub type App = Arc<Engine>;
+
+/// All routes.
+pub fn router(engine: App) -> Router {
+    Router::new()
+        .fallback(|| async { Error::not_found("page not found") })
+        .method_not_allowed_fallback(|| async { Error::not_found("page not found") })
+        .layer(middleware::from_fn(detach))
+        .with_state(engine)
+}
+
+/// Runs each handler in a task of its own: a client that leaves must not cut a start or a removal in half. Bodies that
+/// stream are polled by the connection, so those end with the client.
+async fn detach(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(failure) => {
+            tracing::error!(%failure, "a handler panicked");
+            Error::Internal("the engine failed at this request: see its log".to_owned())
+                .into_response()
+        }
+    }
+}

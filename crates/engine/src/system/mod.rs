@@ -1,0 +1,1 @@
+//! Version, info, ping and disk usage.
