@@ -13,6 +13,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use mounts::unescape;
 pub use mounts::{is_mounted, mounted_below, unmount, unmount_below};
 pub use overlay::{Overlay, mount};
 pub use size::{Size, size};
