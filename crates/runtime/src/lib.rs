@@ -25,5 +25,5 @@ pub use dirs::Dirs;
 pub use exit::Exit;
 pub use host::{Host, HostError};
 pub use runtimes::{Runtime, Runtimes, RuntimesError};
-pub use shim::{LogConfig, StartError, StartRequest, Started};
+pub use shim::{StartError, StartRequest, Started};
 pub use spec::ContainerSpec;

@@ -6,5 +6,5 @@
 mod request;
 mod start;
 
-pub use request::{LogConfig, StartRequest, Started};
+pub use request::{StartRequest, Started};
 pub use start::{StartError, reap_orphan, start};

@@ -18,26 +18,9 @@ pub struct StartRequest {
     /// By what.
     pub runtime: Runtime,
     /// Where its output is kept.
-    pub log: LogConfig,
+    pub log: crate::log::Config,
     /// Who is attached before the first byte: each gets every byte from the first.
     pub attach: Vec<AttachOptions>,
-}
-
-/// Where a container's output is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogConfig {
-    /// Nowhere (`--log-driver none`).
-    None,
-    /// JSON lines in rotated files.
-    Files {
-        /// The folder, usually `<data>/log`.
-        dir: PathBuf,
-        /// Bytes of one file.
-        max_size: u64,
-        /// How many files, at least 1.
-        max_files: u32,
-    },
 }
 
 /// A started container.
