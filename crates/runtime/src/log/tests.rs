@@ -1,1 +1,549 @@
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
 
+use proptest::prelude::*;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+
+use super::files::Files;
+use super::read::{Progress, Reader};
+use super::*;
+
+/// Far more than any of these takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn small(max_size: u64, max_files: u32) -> Config {
+    Config {
+        driver: Driver::JsonFile,
+        max_size,
+        max_files,
+    }
+}
+
+fn all(folder: &Path, query: Query) -> Vec<Entry> {
+    let mut reader = Reader::open(Files::new(folder), query).unwrap();
+    let mut entries = VecDeque::new();
+    while reader.step(&mut entries).unwrap() == Progress::More {}
+    entries.into()
+}
+
+fn texts(entries: &[Entry]) -> Vec<String> {
+    entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned())
+        .collect()
+}
+
+fn numbered(folder: &Path, config: &Config, lines: std::ops::Range<usize>) -> Writer {
+    let mut writer = Writer::open(folder, config).unwrap();
+    for line in lines {
+        writer
+            .write(Stream::Stdout, format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+    writer
+}
+
+#[test]
+fn lines_are_dockers() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = Writer::open(folder.path(), &Config::default()).unwrap();
+    writer
+        .write(Stream::Stderr, b"say \"hi\"\\\t\x1b[0m\r\nhalf")
+        .unwrap();
+    let text = fs::read_to_string(folder.path().join("json.log")).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["log"], "say \"hi\"\\\t\x1b[0m\r\n");
+    assert_eq!(value["stream"], "stderr");
+    assert!(value.get("raw").is_none());
+    assert_eq!(text.lines().count(), 1, "an unfinished line waits");
+    writer.end().unwrap();
+    assert_eq!(
+        texts(&all(folder.path(), Query::default())),
+        ["say \"hi\"\\\t\x1b[0m\r\n", "half"]
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_come_back() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = Writer::open(folder.path(), &Config::default()).unwrap();
+    let bytes = [b"caf\xe9 \xff\xfe\0 ".as_slice(), "é".as_bytes(), b"\n"].concat();
+    writer.write(Stream::Stdout, &bytes).unwrap();
+    let text = fs::read_to_string(folder.path().join("json.log")).unwrap();
+    assert!(text.contains("caf\u{fffd} \u{fffd}\u{fffd}"), "{text}");
+    assert_eq!(all(folder.path(), Query::default())[0].bytes, bytes);
+}
+
+#[test]
+fn long_lines_are_split_at_16_kib() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = Writer::open(folder.path(), &Config::default()).unwrap();
+    // In odd portions, as a pipe gives them.
+    let line = [vec![b'x'; 2 * LONGEST_PIECE + 5], b"\nnext\n".to_vec()].concat();
+    for portion in line.chunks(7001) {
+        writer.write(Stream::Stdout, portion).unwrap();
+    }
+    let lengths: Vec<_> = all(folder.path(), Query::default())
+        .iter()
+        .map(|entry| entry.bytes.len())
+        .collect();
+    assert_eq!(lengths, [LONGEST_PIECE, LONGEST_PIECE, 6, 5]);
+}
+
+#[test]
+fn streams_do_not_mix() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = Writer::open(folder.path(), &Config::default()).unwrap();
+    writer.write(Stream::Stdout, b"out").unwrap();
+    writer.write(Stream::Stderr, b"err\n").unwrap();
+    writer.write(Stream::Stdout, b"put\n").unwrap();
+    let entries = all(folder.path(), Query::default());
+    assert_eq!(texts(&entries), ["err\n", "output\n"]);
+    assert_eq!(entries[0].stream, Stream::Stderr);
+    let only = all(
+        folder.path(),
+        Query {
+            stderr: false,
+            ..Query::default()
+        },
+    );
+    assert_eq!(texts(&only), ["output\n"]);
+}
+
+#[test]
+fn rotation_bounds_the_log() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &small(4096, 3), 0..1000));
+    let mut total = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let length = entry.unwrap().metadata().unwrap().len();
+        assert!(length <= 4096, "{length}");
+        total += length;
+    }
+    assert!(total > 2 * 4096 && total <= 3 * 4096, "{total}");
+    let lines = texts(&all(folder.path(), Query::default()));
+    assert_eq!(lines.last().unwrap(), "999\n");
+    let first: usize = lines[0].trim().parse().unwrap();
+    assert_eq!(lines.len(), 1000 - first, "no gap between the files");
+}
+
+#[test]
+fn one_file_alone_is_bounded_too() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &small(4096, 1), 0..1000));
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["json.log"]);
+    assert_eq!(
+        texts(&all(folder.path(), Query::default())).last().unwrap(),
+        "999\n"
+    );
+}
+
+#[test]
+fn a_next_writer_goes_on() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &small(4096, 5), 0..100));
+    drop(numbered(folder.path(), &small(4096, 5), 100..200));
+    let lines = texts(&all(folder.path(), Query::default()));
+    assert_eq!(
+        lines,
+        (0..200).map(|line| format!("{line}\n")).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn tail_counts_over_files() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &small(4096, 100), 0..500));
+    for count in [0, 1, 2, 40, 44, 45, 46, 100, 499, 500, 501, usize::MAX] {
+        let lines = texts(&all(
+            folder.path(),
+            Query {
+                tail: Some(count),
+                ..Query::default()
+            },
+        ));
+        let first = 500usize.saturating_sub(count);
+        assert_eq!(
+            lines,
+            (first..500)
+                .map(|line| format!("{line}\n"))
+                .collect::<Vec<_>>(),
+            "tail {count}"
+        );
+    }
+}
+
+#[test]
+fn tail_reads_only_the_end() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &Config::default(), 0..50_000));
+    let place = seek::tail(&Files::new(folder.path()), 3).unwrap().unwrap();
+    let length = place.at.file.metadata().unwrap().len();
+    assert!(length > 3_000_000);
+    assert!(length - place.offset < 300);
+}
+
+#[test]
+fn since_and_until_cut_exactly() {
+    let folder = TempDir::new().unwrap();
+    // Large enough to be searched by halves, over several files.
+    drop(numbered(folder.path(), &small(400_000, 100), 0..20_000));
+    let entries = all(folder.path(), Query::default());
+    for at in [0, 1, 4_999, 5_000, 10_001, 19_999] {
+        let time = entries[at].time;
+        let since = all(
+            folder.path(),
+            Query {
+                since: Some(time),
+                ..Query::default()
+            },
+        );
+        let expected: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.time >= time)
+            .cloned()
+            .collect();
+        assert_eq!(since, expected);
+        let until = all(
+            folder.path(),
+            Query {
+                until: Some(time),
+                ..Query::default()
+            },
+        );
+        let expected: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.time <= time)
+            .cloned()
+            .collect();
+        assert_eq!(until, expected);
+    }
+    let never = Some(OffsetDateTime::now_utc() + Duration::from_secs(3600));
+    assert_eq!(
+        all(
+            folder.path(),
+            Query {
+                since: never,
+                ..Query::default()
+            }
+        ),
+        []
+    );
+    let place = seek::since(&Files::new(folder.path()), entries[19_999].time)
+        .unwrap()
+        .unwrap();
+    assert!(place.at.file.metadata().unwrap().len() - place.offset <= 64 * 1024);
+}
+
+#[test]
+fn a_line_cut_off_by_a_crash_is_passed_over() {
+    let folder = TempDir::new().unwrap();
+    drop(numbered(folder.path(), &Config::default(), 0..2));
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(folder.path().join("json.log"))
+        .unwrap();
+    file.write_all(b"{\"log\":\"lost").unwrap();
+    assert_eq!(texts(&all(folder.path(), Query::default())), ["0\n", "1\n"]);
+    assert_eq!(
+        texts(&all(
+            folder.path(),
+            Query {
+                tail: Some(1),
+                ..Query::default()
+            }
+        )),
+        ["1\n"]
+    );
+    drop(numbered(folder.path(), &Config::default(), 2..4));
+    assert_eq!(
+        texts(&all(folder.path(), Query::default())),
+        ["0\n", "1\n", "2\n", "3\n"]
+    );
+}
+
+#[test]
+fn what_is_no_log_is_passed_over() {
+    let folder = TempDir::new().unwrap();
+    let long = [vec![b'x'; 3 << 20], b"\n".to_vec()].concat();
+    let good = b"{\"log\":\"good\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05Z\",\"attrs\":{}}\n";
+    let text = [b"\0\xff\n\n{}\n".as_slice(), good, &long, good, b"[1]\n"].concat();
+    fs::write(folder.path().join("json.log"), text).unwrap();
+    assert_eq!(
+        texts(&all(folder.path(), Query::default())),
+        ["good\n", "good\n"]
+    );
+    let time = Some(time::macros::datetime!(2026-01-01 0:00 UTC));
+    assert_eq!(
+        all(
+            folder.path(),
+            Query {
+                since: time,
+                ..Query::default()
+            }
+        )
+        .len(),
+        2
+    );
+}
+
+#[test]
+fn no_log_is_an_empty_log() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(
+        all(
+            &folder.path().join("none"),
+            Query {
+                tail: Some(5),
+                ..Query::default()
+            }
+        ),
+        []
+    );
+    let mut writer = Writer::open(
+        folder.path(),
+        &Config {
+            driver: Driver::None,
+            ..Config::default()
+        },
+    )
+    .unwrap();
+    writer.write(Stream::Stdout, b"gone\n").unwrap();
+    writer.end().unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_renamed_between_looks_is_found_by_its_number() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = numbered(folder.path(), &small(4096, 10), 0..60);
+    let files = Files::new(folder.path());
+    let newest = files.newest().unwrap().unwrap();
+    assert!(!files.is_left(&newest).unwrap());
+    for line in 60..120 {
+        writer
+            .write(Stream::Stdout, format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+    assert!(files.is_left(&newest).unwrap());
+    assert!(files.rotated(newest.number).exists());
+    assert_eq!(
+        files.after(&newest).unwrap().unwrap().number,
+        newest.number + 1
+    );
+    // Older files removed by hand: the numbers no longer tell which is which.
+    let guessed = files::Numbered {
+        number: 1,
+        file: newest.file,
+    };
+    assert_eq!(
+        files.after(&guessed).unwrap().unwrap().number,
+        newest.number + 1
+    );
+}
+
+#[test]
+fn options_are_dockers() {
+    let parse = |driver: &str, options: &[(&str, &str)]| {
+        let options = options
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::parse(driver, &options)
+    };
+    assert_eq!(parse("", &[]).unwrap(), Config::default());
+    assert_eq!(
+        parse("json-file", &[("max-size", "10m"), ("max-file", "5")]).unwrap(),
+        small(10_000_000, 5)
+    );
+    assert_eq!(
+        parse("json-file", &[("max-size", "-1")]).unwrap().max_size,
+        u64::MAX
+    );
+    assert_eq!(parse("none", &[]).unwrap().driver, Driver::None);
+    assert_eq!(
+        parse("syslog", &[]).unwrap_err().to_string(),
+        "logger: no log driver named 'syslog' is registered"
+    );
+    for wrong in ["", "m", "10x", "0", "-5", "1", "99999999999t", "10 0m"] {
+        assert!(
+            parse("json-file", &[("max-size", wrong)]).is_err(),
+            "{wrong}"
+        );
+    }
+    assert!(parse("json-file", &[("max-file", "0")]).is_err());
+    assert_eq!(
+        parse("none", &[("max-size", "10m")])
+            .unwrap_err()
+            .to_string(),
+        "unknown log opt 'max-size' for none log driver"
+    );
+    assert_eq!(
+        Config::parse("json-file", &HashMap::from([("env".into(), "A".into())])),
+        Err(ConfigError::Option {
+            driver: "json-file",
+            option: "env".into()
+        })
+    );
+}
+
+async fn next(entries: &mut Entries) -> Option<String> {
+    let entry = timeout(PATIENCE, entries.next())
+        .await
+        .expect("the log's next entry is late");
+    entry.map(|entry| String::from_utf8(entry.unwrap().bytes).unwrap())
+}
+
+fn follow() -> Query {
+    Query {
+        follow: true,
+        ..Query::default()
+    }
+}
+
+#[tokio::test]
+async fn following_sees_every_line_over_rotations_and_ends() {
+    let folder = TempDir::new().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let mut entries = read(&folder.path().join("log"), follow(), async {
+        drop(ended.await)
+    })
+    .await
+    .unwrap();
+    let path = folder.path().join("log");
+    let writing = std::thread::spawn(move || {
+        // No file is lost while it is being followed: more files than are written.
+        let mut writer = numbered(&path, &small(4096, 1000), 0..3000);
+        writer.write(Stream::Stdout, b"unfinished").unwrap();
+        writer.end().unwrap();
+        end.send(()).unwrap();
+    });
+    for line in 0..3000 {
+        assert_eq!(next(&mut entries).await.unwrap(), format!("{line}\n"));
+    }
+    assert_eq!(next(&mut entries).await.unwrap(), "unfinished");
+    assert_eq!(next(&mut entries).await, None);
+    writing.join().unwrap();
+}
+
+#[tokio::test]
+async fn following_from_the_tail_goes_on_with_what_comes() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = numbered(folder.path(), &Config::default(), 0..10);
+    let query = Query {
+        tail: Some(1),
+        ..follow()
+    };
+    let mut entries = read(folder.path(), query, std::future::pending())
+        .await
+        .unwrap();
+    assert_eq!(next(&mut entries).await.unwrap(), "9\n");
+    writer.write(Stream::Stdout, b"a\nb\n").unwrap();
+    assert_eq!(next(&mut entries).await.unwrap(), "a\n");
+    assert_eq!(next(&mut entries).await.unwrap(), "b\n");
+}
+
+#[tokio::test]
+async fn a_cancelled_wait_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = numbered(folder.path(), &Config::default(), 0..0);
+    let mut entries = read(folder.path(), follow(), std::future::pending())
+        .await
+        .unwrap();
+    for line in 0..200 {
+        // Cancelled at whatever place it has reached.
+        let _ = timeout(Duration::from_micros(line * 7), entries.next())
+            .await
+            .map(|_| panic!("nothing was written"));
+    }
+    for line in 0..200 {
+        writer
+            .write(Stream::Stdout, format!("{line}\n").as_bytes())
+            .unwrap();
+        let got = loop {
+            if let Ok(entry) = timeout(Duration::from_micros(line * 7), entries.next()).await {
+                break entry.unwrap().unwrap();
+            }
+        };
+        assert_eq!(got.bytes, format!("{line}\n").into_bytes());
+    }
+}
+
+#[tokio::test]
+async fn following_ends_at_the_time_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let _writer = numbered(folder.path(), &Config::default(), 0..1);
+    let until = Some(OffsetDateTime::now_utc() + Duration::from_millis(200));
+    let mut entries = read(
+        folder.path(),
+        Query { until, ..follow() },
+        std::future::pending(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(next(&mut entries).await.unwrap(), "0\n");
+    assert_eq!(next(&mut entries).await, None);
+}
+
+#[tokio::test]
+async fn dropping_frees_the_watch_at_once() {
+    let folder = TempDir::new().unwrap();
+    // By the watched folder: other tests of this process have watches of their own.
+    let inode = format!("ino:{:x} ", fs::metadata(folder.path()).unwrap().ino());
+    let watches = || {
+        let files = fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+        files
+            .filter(|file| fs::read_to_string(file.path()).is_ok_and(|text| text.contains(&inode)))
+            .count()
+    };
+    assert_eq!(watches(), 0);
+    let mut entries = read(folder.path(), follow(), std::future::pending())
+        .await
+        .unwrap();
+    assert!(
+        timeout(Duration::from_millis(50), entries.next())
+            .await
+            .is_err()
+    );
+    assert_eq!(watches(), 1);
+    drop(entries);
+    assert_eq!(watches(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn what_is_written_is_read(pieces in prop::collection::vec(
+        (any::<bool>(), prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200)), 0..40,
+    )) {
+        let folder = TempDir::new().unwrap();
+        let mut writer = Writer::open(folder.path(), &small(4096, 1000)).unwrap();
+        let mut expected: [Vec<u8>; 2] = Default::default();
+        for (is_error, bytes) in &pieces {
+            expected[usize::from(*is_error)].extend_from_slice(bytes);
+            writer.write(if *is_error { Stream::Stderr } else { Stream::Stdout }, bytes).unwrap();
+        }
+        writer.end().unwrap();
+        let mut read: [Vec<u8>; 2] = Default::default();
+        for entry in all(folder.path(), Query::default()) {
+            read[usize::from(entry.stream == Stream::Stderr)].extend_from_slice(&entry.bytes);
+        }
+        prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn any_line_is_an_entry_or_none(line in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&line);
+    }
+}

@@ -1,5 +1,4 @@
 //! Runs real containers on the real kernel; needs root.
 
 mod cgroup;
-mod log;
 mod rootfs;
