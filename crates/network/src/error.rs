@@ -48,7 +48,7 @@ pub enum NetworkError {
     #[error("no configured subnet contains IP address {0}")]
     AddressOutside(Ipv4Addr),
     /// A port of the host is held by another container or program.
-    #[error("Bind for {address} failed: port is already allocated")]
+    #[error("Bind for {}:{} failed: port is already allocated", address.ip(), address.port())]
     PortTaken {
         /// The host's end.
         address: SocketAddr,
@@ -97,7 +97,7 @@ pub enum NetworkError {
         /// What was being done.
         what: String,
         /// The kernel's word.
-        source: rtnetlink::Error,
+        source: io::Error,
     },
     /// A rule change was refused, or nftables is missing.
     #[error("nftables: {what}: {reason}")]

@@ -20,15 +20,19 @@
 //! through the host go through it.
 
 mod error;
+#[doc(hidden)]
+pub mod handshake;
 mod hosts;
 mod id;
+mod ipam;
+mod kernel;
+mod network;
 mod options;
 mod ports;
+mod publish;
 mod resolv;
 mod subnet;
 mod types;
-
-mod network;
 
 pub use error::{Failures, NetworkError};
 pub use hosts::{ExtraHost, HostAddress, ParseHostError, hosts_file, hosts_file_of_host};

@@ -40,10 +40,11 @@ impl FromStr for MacAddress {
         let mut octets = [0; 6];
         let mut parts = text.split([':', '-']);
         for octet in &mut octets {
-            let part = parts
-                .next()
-                .filter(|part| part.len() == 2)
-                .ok_or_else(invalid)?;
+            let part = parts.next().unwrap_or_default();
+            // No sign, which the number's parser would take.
+            if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(invalid());
+            }
             *octet = u8::from_str_radix(part, 16).map_err(|_| invalid())?;
         }
         // A group address (lowest bit of the first byte) is no sender.

@@ -1,0 +1,122 @@
+//! Carries a container's published ports where the kernel's redirection doesn't reach: from loopback, from IPv6, and
+//! from containers that call the host.
+//!
+//! One process per container, one thread, no privileges. It is handed its sockets ready-bound, outlives the engine,
+//! and ends with the container. What it is told and when: [`gantry_network::handshake`].
+
+mod listen;
+mod sys;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::ExitCode;
+
+use gantry_network::handshake::{self, Answer, Order};
+use listen::Listeners;
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::CapabilitySets;
+use tokio::io::unix::AsyncFd;
+use tokio::task::LocalSet;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        // There is nobody to tell: the engine sees the connection end.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run() -> io::Result<()> {
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    // Away from the engine's terminal and its signals. Fails only where that is so already.
+    let _ = rustix::process::setsid();
+    give_up_privileges()?;
+    let descriptors = take_all_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, obey(control, descriptors))
+}
+
+/// What has been bound stays bound, and copying bytes needs no privilege.
+fn give_up_privileges() -> io::Result<()> {
+    use rustix::thread::{CapabilitySet, set_capabilities, set_no_new_privs};
+    set_no_new_privs(true)?;
+    let none = CapabilitySet::empty();
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
+    Ok(())
+}
+
+/// Raises the number of open files to what is allowed, and gives it.
+fn take_all_descriptors() -> io::Result<usize> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    rustix::process::setrlimit(Resource::Nofile, raised)?;
+    Ok(limit
+        .maximum
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX))
+}
+
+/// Follows the engine's orders to the end of the connection or, once told, to that of the container's shim.
+async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(&control, true)?;
+    let control = sys::register(control)?;
+    let mut listeners = Listeners::default();
+    let mut record = None;
+    loop {
+        let Some((order, passed)) = next(&control).await? else {
+            return Ok(());
+        };
+        let done = match order {
+            Order::Listen(ports) => {
+                listeners.add(&ports, passed)?;
+                continue;
+            }
+            Order::Begin(limits) => {
+                record = passed.into_iter().next();
+                std::mem::take(&mut listeners).serve(limits, descriptors)
+            }
+            Order::Follow => {
+                let process = passed
+                    .into_iter()
+                    .next()
+                    .ok_or(io::ErrorKind::InvalidData)?;
+                let process = sys::register(process)?;
+                handshake::send(control.get_ref(), &Answer::Ready, &[])?;
+                // The record's lock is held, and the sockets served, until here.
+                let _ended = process.readable().await?;
+                drop(record);
+                return Ok(());
+            }
+        };
+        let answer = match done {
+            Ok(()) => Answer::Ready,
+            Err(error) => Answer::Failed(error.to_string()),
+        };
+        handshake::send(control.get_ref(), &answer, &[])?;
+    }
+}
+
+async fn next(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Order, Vec<OwnedFd>)>> {
+    loop {
+        let mut ready = control.readable().await?;
+        if let Ok(received) = ready.try_io(|control| handshake::receive(control.get_ref())) {
+            return received;
+        }
+    }
+}

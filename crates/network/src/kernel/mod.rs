@@ -1,0 +1,12 @@
+//! The kernel's interfaces in plain words: links and addresses, namespaces, rules, connection tracking, settings.
+
+pub(crate) mod conntrack;
+pub(crate) mod elements;
+pub(crate) mod links;
+pub(crate) mod namespace;
+pub(crate) mod netfilter;
+pub(crate) mod rules;
+mod sys;
+pub(crate) mod sysctl;
+
+pub(crate) use sys::watch;

@@ -1,0 +1,29 @@
+//! Settings under `/proc/sys`. Those of `net/` are the calling thread's network namespace's.
+
+use std::path::Path;
+
+use crate::NetworkError;
+
+/// Writes `value` to the setting, unless it has that value already (so a read-only `/proc/sys` with the right
+/// settings will do).
+pub(crate) fn set(setting: &str, value: &str) -> Result<(), NetworkError> {
+    let path = Path::new("/proc/sys").join(setting);
+    if std::fs::read_to_string(&path).is_ok_and(|now| now.trim_end() == value) {
+        return Ok(());
+    }
+    std::fs::write(&path, value).map_err(|source| NetworkError::File {
+        what: "write",
+        path,
+        source,
+    })
+}
+
+/// Like [`set`], where the kernel may lack the setting: a kernel without IPv6 has no IPv6 to switch off.
+pub(crate) fn set_if_present(setting: &str, value: &str) -> Result<(), NetworkError> {
+    match set(setting, value) {
+        Err(NetworkError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,87 @@
+//! A container's published ports.
+
+use super::{Network, blocking};
+use crate::kernel::elements::{self, Redirect};
+use crate::kernel::rules;
+use crate::publish::{Proxy, hold};
+use crate::{EndpointId, NetworkError, PortBinding, PortRequest};
+
+impl Network {
+    /// Holds the host's ports and leads them to the container: all of `ports` or, on an error, none. Once per
+    /// connection. The ports are let go when the engine ends, until [`Network::follow`] is called.
+    ///
+    /// # Errors
+    /// [`NetworkError::PortTaken`] and its like, or where the proxy can't be started.
+    pub async fn publish(
+        &self,
+        id: &EndpointId,
+        ports: &[PortRequest],
+    ) -> Result<Vec<PortBinding>, NetworkError> {
+        if ports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ip = match self.attached().get(id) {
+            None => return Err(NetworkError::NotConnected(id.clone())),
+            Some(attached) if attached.proxy.is_some() => {
+                return Err(NetworkError::AlreadyConnected(id.clone()));
+            }
+            Some(attached) => attached.endpoint.ip,
+        };
+        let (requests, program, record) = (
+            ports.to_vec(),
+            self.inner.options.proxy_binary.clone(),
+            self.record_path(id),
+        );
+        let proxied = id.clone();
+        let (proxy, bindings) = blocking(move || {
+            let held = hold(&requests)?;
+            let bindings: Vec<_> = held.iter().map(|held| held.binding).collect();
+            Ok((
+                Proxy::start(&program, &proxied, &record, ip, &held)?,
+                bindings,
+            ))
+        })
+        .await?;
+        let redirects: Vec<_> = bindings
+            .iter()
+            .filter_map(|binding| Redirect::new(binding, ip))
+            .collect();
+        let table = rules::table_name(self.bridge());
+        if let Err(error) = blocking(move || elements::add(&table, &redirects)).await {
+            if let Err(left) = proxy.stop().await {
+                tracing::warn!(error = %left, "port proxy left over");
+            }
+            return Err(error);
+        }
+        if let Some(attached) = self.attached().get_mut(id) {
+            attached.proxy = Some(proxy);
+            attached.ports.clone_from(&bindings);
+        }
+        Ok(bindings)
+    }
+
+    /// Ties the container's published ports to process `pid` (its shim): they outlive the engine and are let go when
+    /// the process ends. Nothing to do for a container that publishes nothing.
+    ///
+    /// # Errors
+    /// Where there is no such process, or the proxy is gone.
+    pub async fn follow(&self, id: &EndpointId, pid: i32) -> Result<(), NetworkError> {
+        let proxy = self
+            .attached()
+            .get_mut(id)
+            .and_then(|attached| attached.proxy.take());
+        let Some(mut proxy) = proxy else {
+            return Ok(());
+        };
+        let program = self.inner.options.proxy_binary.clone();
+        let (proxy, result) = blocking(move || {
+            let result = proxy.follow(&program, pid);
+            Ok((proxy, result))
+        })
+        .await?;
+        if let Some(attached) = self.attached().get_mut(id) {
+            attached.proxy = Some(proxy);
+        }
+        result
+    }
+}

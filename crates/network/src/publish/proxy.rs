@@ -1,0 +1,183 @@
+//! One `gantry-proxy` process, seen from the engine.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Signal, pidfd_send_signal};
+use tokio::process::{Child, Command};
+
+use super::{Held, record};
+use crate::handshake::{self, Answer, MAX_DESCRIPTORS, Order, ProxiedPort, UdpLimits};
+use crate::kernel::watch;
+use crate::{EndpointId, NetworkError, PortBinding};
+
+/// A proxy that has not said it is ready after this long will not.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running proxy.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    record: PathBuf,
+    /// Where it was started by this engine: the connection to it, and the process, to be reaped.
+    ours: Option<(OwnedFd, Child)>,
+}
+
+impl Proxy {
+    /// Starts a proxy that serves `held` for the container at `target`. Blocking.
+    pub(crate) fn start(
+        program: &Path,
+        id: &EndpointId,
+        record: &Path,
+        target: Ipv4Addr,
+        held: &[Held],
+    ) -> Result<Self, NetworkError> {
+        let failed = |reason: String| NetworkError::Proxy {
+            path: program.to_owned(),
+            reason,
+        };
+        let start = || -> Result<Self, Failed> {
+            let file = record::create(record)?;
+            let flags = SocketFlags::CLOEXEC;
+            let (ours, theirs) =
+                socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+            set_socket_timeout(&ours, Timeout::Recv, Some(PATIENCE))?;
+            set_socket_timeout(&ours, Timeout::Send, Some(PATIENCE))?;
+            let child = Command::new(program)
+                .arg(id.as_str()) // for those who look at `ps`
+                .env_clear()
+                .current_dir("/")
+                .stdin(Stdio::from(theirs))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(false)
+                .spawn()?;
+            let pid = child
+                .id()
+                .and_then(|pid| i32::try_from(pid).ok())
+                .unwrap_or_default();
+            let ports = held.iter().map(|held| held.binding).collect();
+            record::write(&file, &record::Record { pid, target, ports })?;
+            for part in held.chunks(MAX_DESCRIPTORS) {
+                let ports = part.iter().map(|held| ProxiedPort {
+                    protocol: held.binding.protocol,
+                    target: SocketAddrV4::new(target, held.binding.container_port),
+                });
+                let sockets: Vec<_> = part.iter().map(|held| held.socket.as_fd()).collect();
+                handshake::send(&ours, &Order::Listen(ports.collect()), &sockets)?;
+            }
+            handshake::send(&ours, &Order::Begin(UdpLimits::default()), &[file.as_fd()])?;
+            ready(&ours)?;
+            Ok(Self {
+                record: record.to_owned(),
+                ours: Some((ours, child)),
+            })
+        };
+        start().map_err(|error| {
+            // Without the connection, which is gone by now, the process ends by itself.
+            let _ = fs::remove_file(record);
+            failed(error.0)
+        })
+    }
+
+    /// Lets the proxy live until the process `pid` ends, whatever becomes of the engine. Blocking.
+    pub(crate) fn follow(&mut self, program: &Path, pid: i32) -> Result<(), NetworkError> {
+        // One found after a restart follows already.
+        let Some((connection, _)) = &self.ours else {
+            return Ok(());
+        };
+        let follow = || -> Result<(), Failed> {
+            let process = record::open_process(pid)?;
+            record::write_follows(&self.record, pid)?;
+            handshake::send(connection, &Order::Follow, &[process.as_fd()])?;
+            ready(connection)
+        };
+        follow().map_err(|error| NetworkError::Proxy {
+            path: program.to_owned(),
+            reason: format!("follow process {pid}: {}", error.0),
+        })
+    }
+
+    /// The living proxy of `record`, if it serves just these ports and follows just this process. Blocking.
+    pub(crate) fn adopt(
+        record: &Path,
+        target: Ipv4Addr,
+        ports: &[PortBinding],
+        pid: i32,
+    ) -> Option<Self> {
+        let found = record::find(record).ok()??;
+        let mut wanted = ports.to_vec();
+        wanted.sort();
+        let same = found.follows == Some(pid)
+            && found.record.target == target
+            && found.record.ports == wanted;
+        same.then(|| Self {
+            record: record.to_owned(),
+            ours: None,
+        })
+    }
+
+    /// Ends the proxy; its ports are free when this returns.
+    pub(crate) async fn stop(self) -> Result<(), NetworkError> {
+        let stopped = stop_recorded(&self.record).await;
+        if let Some((connection, mut child)) = self.ours {
+            drop(connection);
+            // It has ended already; this only reaps it. A proxy that could not be found must not be waited for.
+            if stopped.is_ok() {
+                let _ = child.wait().await;
+            }
+        }
+        stopped
+    }
+}
+
+/// Ends the proxy of a record, if it lives, and removes the record.
+pub(crate) async fn stop_recorded(path: &Path) -> Result<(), NetworkError> {
+    let failed = |source| NetworkError::File {
+        what: "end the port proxy of",
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(found) = record::find(path).map_err(failed)? {
+        match pidfd_send_signal(&found.pidfd, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        // Readable when the process has ended.
+        let pidfd = watch(found.pidfd).map_err(failed)?;
+        let _ended = pidfd.readable().await.map_err(failed)?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+fn ready(connection: &OwnedFd) -> Result<(), Failed> {
+    match handshake::receive(connection)? {
+        Some((Answer::Ready, _)) => Ok(()),
+        Some((Answer::Failed(reason), _)) => Err(Failed(reason)),
+        None => Err(Failed("it ended before it was ready".into())),
+    }
+}
+
+/// Words for [`NetworkError::Proxy`].
+struct Failed(String);
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<rustix::io::Errno> for Failed {
+    fn from(errno: rustix::io::Errno) -> Self {
+        io::Error::from(errno).into()
+    }
+}

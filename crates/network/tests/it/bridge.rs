@@ -1,0 +1,111 @@
+//! Opening a network: on a bare host, on one where it is already, beside another.
+
+use gantry_network::{Network, NetworkError};
+
+use crate::host::{Namespace, accept, connect, container, on_a_host, run};
+
+#[test]
+fn opening_is_repeatable_and_keeps_what_lives() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let endpoint = container(&network, "stays").await;
+        let links = run("ip", &["-o", "address"]);
+        drop(network);
+        let again = host.network().await;
+        assert_eq!(run("ip", &["-o", "address"]), links);
+        assert_eq!(again.subnet().cidr(), "10.88.0.0/24");
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        connect((endpoint.ip, 80)).unwrap();
+        accept(&server);
+    });
+}
+
+#[test]
+fn without_a_wanted_network_a_free_one_is_taken_and_kept() {
+    on_a_host(async |host| {
+        run("ip", &["link", "add", "docker0", "type", "bridge"]);
+        run("ip", &["address", "add", "172.17.3.4/20", "dev", "docker0"]);
+        run("ip", &["link", "set", "docker0", "up"]);
+        let options = || {
+            let mut options = host.options("gantry0", "10.88.0.1/24");
+            options.bip = None;
+            options
+        };
+        let network = Network::open(options()).await.unwrap();
+        assert_eq!(network.subnet().to_string(), "172.18.0.1/16");
+        drop(network);
+        assert_eq!(
+            Network::open(options()).await.unwrap().subnet().to_string(),
+            "172.18.0.1/16"
+        );
+        // Told another, it takes that.
+        let moved = Network::open(host.options("gantry0", "10.99.0.1/24"))
+            .await
+            .unwrap();
+        assert_eq!(moved.host_gateway().to_string(), "10.99.0.1");
+        let addresses = run("ip", &["-o", "-4", "address", "show", "dev", "gantry0"]);
+        assert!(
+            addresses.contains("10.99.0.1/24") && !addresses.contains("172.18."),
+            "{addresses}"
+        );
+    });
+}
+
+#[test]
+fn packets_are_as_large_as_the_way_out_allows() {
+    on_a_host(async |host| {
+        host.outside();
+        run("ip", &["link", "set", "wan0", "mtu", "1380"]);
+        run("ip", &["route", "add", "default", "via", "198.51.100.2"]);
+        let network = host.network().await;
+        assert_eq!(network.mtu(), 1380);
+        let endpoint = container(&network, "small").await;
+        let link = Namespace::of(&endpoint).within(|| run("ip", &["link", "show", "eth0"]));
+        assert!(link.contains("mtu 1380"), "{link}");
+    });
+}
+
+#[test]
+fn what_is_no_bridge_is_refused() {
+    on_a_host(async |host| {
+        run("ip", &["link", "add", "gantry0", "type", "veth"]);
+        let refused = Network::open(host.options("gantry0", "10.88.0.1/24")).await;
+        assert!(matches!(refused, Err(NetworkError::NotABridge(_))));
+        let refused = Network::open(host.options("a b", "10.88.0.1/24")).await;
+        assert!(matches!(refused, Err(NetworkError::InvalidBridge(_))));
+    });
+}
+
+#[test]
+fn two_networks_live_side_by_side() {
+    on_a_host(async |host| {
+        let one = Network::open(host.options("gantry0", "10.88.0.1/24"))
+            .await
+            .unwrap();
+        let two = Network::open(host.options("gantry1", "10.89.0.1/24"))
+            .await
+            .unwrap();
+        let here = container(&one, "same").await;
+        let there = container(&two, "same").await;
+        assert_ne!(here.host_interface, there.host_interface);
+
+        let server = Namespace::of(&there).listen("0.0.0.0:80");
+        connect((there.ip, 80)).unwrap();
+        accept(&server);
+        // Apart from each other: what is not published is not reached.
+        let away = Namespace::of(&here).within(|| {
+            std::net::TcpStream::connect_timeout(
+                &(there.ip, 80).into(),
+                std::time::Duration::from_millis(500),
+            )
+        });
+        assert!(
+            away.is_err(),
+            "a container of one network reached into the other"
+        );
+
+        one.reconcile(&[]).await;
+        connect((there.ip, 80)).unwrap();
+        accept(&server);
+    });
+}

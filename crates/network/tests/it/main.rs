@@ -1,0 +1,10 @@
+//! The network against the real kernel. Each test has a network namespace of its own for a host, so that nothing of
+//! the machine is touched and tests don't meet. They need root.
+
+mod bridge;
+mod host;
+mod lifecycle;
+mod nat;
+mod proxy;
+mod publish;
+mod reconcile;

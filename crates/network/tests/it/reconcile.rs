@@ -1,0 +1,210 @@
+//! After a crash of the engine. A crash is a `Network` that is dropped without a word.
+
+use std::net::TcpListener;
+
+use gantry_network::{HostPort, Live, NetworkError, Protocol};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::host::{
+    HOST, LOOPBACK, Namespace, accept, connect, container, eventually, id, interfaces, live,
+    names_in, on_a_host, request, run,
+};
+
+fn proxy_pid(host: &crate::host::Host, name: &str) -> i32 {
+    let record =
+        std::fs::read_to_string(host.exec_root().join("gantry0/proxy").join(name)).unwrap();
+    record
+        .split("\"pid\":")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn the_living_are_adopted_and_the_dead_removed() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let network = host.network().await;
+        let alive = container(&network, "alive").await;
+        let dead = container(&network, "dead").await;
+        network.create_namespace(&id("none")).await.unwrap();
+        network.create_namespace(&id("gone")).await.unwrap();
+        let server = Namespace::of(&alive).listen("0.0.0.0:80");
+        let ports = network
+            .publish(
+                &id("alive"),
+                &[request(Protocol::Tcp, None, HostPort::Exact(80), 80)],
+            )
+            .await
+            .unwrap();
+        network
+            .publish(
+                &id("dead"),
+                &[request(Protocol::Tcp, None, HostPort::Exact(81), 80)],
+            )
+            .await
+            .unwrap();
+        let (shim, dead_shim) = (host.process(), host.process());
+        network.follow(&id("alive"), shim).await.unwrap();
+        network.follow(&id("dead"), dead_shim).await.unwrap();
+        let proxy = proxy_pid(host, "alive");
+        drop(network);
+
+        let network = host.network().await;
+        // A person's own interface on the bridge is not touched.
+        run(
+            "ip",
+            &["link", "add", "mine", "master", "gantry0", "type", "veth"],
+        );
+        let known = [
+            live("alive", &alive, &ports, shim),
+            Live {
+                id: id("none"),
+                attachment: None,
+            },
+        ];
+        let report = network.reconcile(&known).await;
+        assert!(
+            report.damaged.is_empty() && report.failures.0.is_empty(),
+            "{report:?}"
+        );
+
+        let root = host.exec_root().join("gantry0");
+        assert_eq!(names_in(&root.join("netns")), ["alive", "none"]);
+        assert_eq!(names_in(&root.join("proxy")), ["alive"]);
+        assert!(interfaces().contains(&alive.host_interface));
+        assert!(!interfaces().contains(&dead.host_interface));
+        assert!(interfaces().contains(&"mine".to_owned()));
+        assert_eq!(
+            proxy_pid(host, "alive"),
+            proxy,
+            "a living proxy was replaced"
+        );
+        TcpListener::bind("0.0.0.0:81").unwrap();
+
+        connect((LOOPBACK, 80)).unwrap();
+        accept(&server);
+        outside.connect((HOST, 80)).unwrap();
+        accept(&server);
+        // Its address is known to be taken.
+        assert_ne!(container(&network, "new").await.ip, alive.ip);
+        network.disconnect(&id("alive")).await.unwrap();
+        TcpListener::bind("0.0.0.0:80").unwrap();
+    });
+}
+
+#[test]
+fn a_killed_proxy_is_started_again() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        let ports = network
+            .publish(&id("c"), &[request(Protocol::Tcp, None, HostPort::Any, 80)])
+            .await
+            .unwrap();
+        let shim = host.process();
+        network.follow(&id("c"), shim).await.unwrap();
+        drop(network);
+        let port = ports[0].host_port;
+        kill_process(Pid::from_raw(proxy_pid(host, "c")).unwrap(), Signal::KILL).unwrap();
+        eventually("the port is free", || {
+            TcpListener::bind((LOOPBACK, port)).is_ok()
+        });
+
+        let network = host.network().await;
+        let report = network
+            .reconcile(&[live("c", &endpoint, &ports, shim)])
+            .await;
+        assert!(
+            report.damaged.is_empty() && report.failures.0.is_empty(),
+            "{report:?}"
+        );
+        connect((LOOPBACK, port)).unwrap();
+        accept(&server);
+        // And it follows.
+        drop(network);
+        host.end_process(shim);
+        eventually("the port is free", || {
+            TcpListener::bind((LOOPBACK, port)).is_ok()
+        });
+    });
+}
+
+#[test]
+fn a_port_lost_meanwhile_is_reported_and_the_rest_goes_on() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        let ports = network
+            .publish(
+                &id("c"),
+                &[request(Protocol::Tcp, None, HostPort::Exact(80), 80)],
+            )
+            .await
+            .unwrap();
+        // Not followed: the proxy ends with the engine.
+        drop(network);
+        let mut taken = None;
+        eventually("the port is free", || {
+            taken = TcpListener::bind("0.0.0.0:80").ok();
+            taken.is_some()
+        });
+        let shim = host.process();
+        let network = host.network().await;
+        let report = network
+            .reconcile(&[live("c", &endpoint, &ports, shim)])
+            .await;
+        assert!(
+            matches!(&report.damaged[..], [(_, NetworkError::PortTaken { .. })]),
+            "{report:?}"
+        );
+        // The other's traffic is left alone.
+        connect((endpoint.gateway, 80)).unwrap();
+        accept(&taken.unwrap());
+        assert_eq!(network.endpoints().len(), 1);
+        network.disconnect(&id("c")).await.unwrap();
+    });
+}
+
+#[test]
+fn spoilt_leftovers_are_cleared_away() {
+    on_a_host(async |host| {
+        drop(host.network().await);
+        let root = host.exec_root().join("gantry0");
+        std::fs::write(root.join("proxy/x"), "not json").unwrap();
+        std::fs::write(root.join("netns/x"), "").unwrap();
+        std::fs::write(root.join("netns/not an id"), "").unwrap();
+        let network = host.network().await;
+        let report = network.reconcile(&[]).await;
+        assert!(report.failures.0.is_empty(), "{report:?}");
+        assert_eq!(names_in(&root.join("netns")), [""; 0]);
+        assert_eq!(names_in(&root.join("proxy")), [""; 0]);
+    });
+}
+
+#[test]
+fn a_container_starts_over_leftovers_of_its_last_run() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        container(&network, "c").await;
+        drop(network);
+        let network = host.network().await;
+        // Without reconciling: the half that a crash left is replaced.
+        let endpoint = container(&network, "c").await;
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        connect((endpoint.ip, 80)).unwrap();
+        accept(&server);
+        assert_eq!(
+            interfaces()
+                .iter()
+                .filter(|name| name.starts_with("veth"))
+                .count(),
+            1
+        );
+    });
+}
