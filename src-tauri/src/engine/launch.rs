@@ -1,0 +1,224 @@
+//! Starting `gantryd` where none answers.
+//!
+//! It is found beside the app's own binary, else on `PATH`. Root runs it as it is; anyone else is asked by the
+//! desktop's own dialog (`pkexec`). Its words go to a log file rather than a pipe, because it outlives the app.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use super::AwayReason;
+use super::endpoint::DEFAULT_SOCKET;
+use super::group::{GroupError, private_group};
+use super::watch_path::PathWatch;
+
+/// What gantryd says when it answers requests.
+const READY: &str = "listening on";
+
+/// How much of the log is told when gantryd ends: its last words.
+const LAST_WORDS: usize = 2000;
+
+/// Why it can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Nowhere to be found.
+    #[error("gantryd is neither in {} nor on PATH", beside.display())]
+    Missing {
+        /// The app's folder.
+        beside: PathBuf,
+    },
+    /// There is no way to ask for permission.
+    #[error("pkexec is not on PATH; as root, run: {command}")]
+    NoPkexec {
+        /// What would have been run.
+        command: String,
+    },
+    /// Permission was not given.
+    #[error("permission to start the engine was not given")]
+    Declined,
+    /// The socket can't be handed to the person.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// It ended before it answered.
+    #[error("{last_words}")]
+    Ended {
+        /// The end of its log.
+        last_words: String,
+    },
+    /// The log file can't be written.
+    #[error("{}: {source}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// No folder for the log file.
+    #[error("HOME is not set: there is no folder for the engine's log")]
+    NoHome,
+    /// The program can't be run.
+    #[error("{}: {source}", program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+}
+
+impl LaunchError {
+    /// The kind that the page branches on.
+    pub fn reason(&self) -> AwayReason {
+        match self {
+            Self::Missing { .. } => AwayReason::BinaryMissing,
+            Self::NoPkexec { .. } => AwayReason::NoPrivilege,
+            Self::Declined => AwayReason::Declined,
+            Self::Group(_) => AwayReason::SharedGroup,
+            Self::Ended { .. } | Self::Log { .. } | Self::NoHome | Self::Run { .. } => AwayReason::Ended,
+        }
+    }
+}
+
+/// Starts `gantryd` for `socket` and waits until it answers or ends. `asking` is called before the desktop's dialog
+/// for permission appears.
+pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchError> {
+    let uid = rustix::process::getuid().as_raw();
+    let gantryd = find_gantryd()?;
+    let mut arguments: Vec<String> = Vec::new();
+    if let Some(file) = std::env::var("GANTRY_CONFIG").ok().filter(|file| !file.is_empty()) {
+        arguments.extend(["--config-file".into(), file]);
+    }
+    if socket != Path::new(DEFAULT_SOCKET) {
+        arguments.extend(["--host".into(), format!("unix://{}", socket.display())]);
+    }
+    let (program, arguments) = if uid == 0 {
+        (gantryd, arguments)
+    } else {
+        arguments.extend(["--group".into(), private_group(uid).await?]);
+        let Some(pkexec) = on_path("pkexec") else {
+            return Err(LaunchError::NoPkexec { command: format!("{} {}", gantryd.display(), arguments.join(" ")) });
+        };
+        arguments.insert(0, gantryd.to_string_lossy().into_owned());
+        asking();
+        (pkexec, arguments)
+    };
+
+    let path = log_file(uid)?;
+    let log_error = |source| LaunchError::Log { path: path.clone(), source };
+    let mut log = Log::create(&path).map_err(log_error)?;
+    let mut child = Command::new(&program)
+        .args(&arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.writer().map_err(log_error)?)
+        // Ctrl-C in the terminal that runs the app must not reach the engine.
+        .process_group(0)
+        .spawn()
+        .map_err(|source| LaunchError::Run { program: program.clone(), source })?;
+    await_ready(&mut child, &mut log, uid != 0).await.map_err(|error| match error {
+        Waiting::Launch(error) => error,
+        Waiting::Log(source) => log_error(source),
+    })?;
+    // Reaps it when it ends while the app still runs.
+    tokio::spawn(async move { child.wait().await });
+    Ok(())
+}
+
+enum Waiting {
+    Launch(LaunchError),
+    Log(std::io::Error),
+}
+
+async fn await_ready(child: &mut Child, log: &mut Log, by_pkexec: bool) -> Result<(), Waiting> {
+    loop {
+        if log.says_ready().map_err(Waiting::Log)? {
+            return Ok(());
+        }
+        tokio::select! {
+            changed = log.watch.changed() => changed.map_err(Waiting::Log)?,
+            status = child.wait() => {
+                let status = status.map_err(Waiting::Log)?;
+                // pkexec: 126 when the person dismissed the dialog, 127 when they may not or nobody could ask.
+                if by_pkexec && matches!(status.code(), Some(126 | 127)) {
+                    return Err(Waiting::Launch(LaunchError::Declined));
+                }
+                let mut last_words = log.last_words().map_err(Waiting::Log)?;
+                if last_words.is_empty() {
+                    last_words = format!("gantryd ended: {status}");
+                }
+                return Err(Waiting::Launch(LaunchError::Ended { last_words }));
+            }
+        }
+    }
+}
+
+/// The engine's log: its writer end is the child's stderr.
+struct Log {
+    file: File,
+    watch: PathWatch,
+    offset: u64,
+    said: String,
+}
+
+impl Log {
+    fn create(path: &Path) -> std::io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        // A new file each time: an engine that still runs goes on writing to the old one.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::options().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Self { file, watch: PathWatch::new(path)?, offset: 0, said: String::new() })
+    }
+
+    fn writer(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Reads what is new, from the shared position: the writer appends, so it is nobody else's.
+    fn says_ready(&mut self) -> std::io::Result<bool> {
+        let mut bytes = Vec::new();
+        self.file.seek(std::io::SeekFrom::Start(self.offset))?;
+        self.offset += (&self.file).take(1 << 20).read_to_end(&mut bytes)? as u64;
+        self.said.push_str(&String::from_utf8_lossy(&bytes));
+        Ok(self.said.contains(READY))
+    }
+
+    fn last_words(&mut self) -> std::io::Result<String> {
+        self.says_ready()?;
+        let from = self.said.char_indices().rev().nth(LAST_WORDS).map_or(0, |(at, _)| at);
+        Ok(self.said[from..].trim().to_owned())
+    }
+}
+
+fn find_gantryd() -> Result<PathBuf, LaunchError> {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+    let own = beside.join("gantryd");
+    if own.is_file() {
+        return Ok(own);
+    }
+    on_path("gantryd").ok_or(LaunchError::Missing { beside })
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn log_file(uid: u32) -> Result<PathBuf, LaunchError> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = match (folder("XDG_STATE_HOME"), folder("HOME")) {
+        (Some(state), _) => state.join("gantry"),
+        (None, Some(home)) => home.join(".local/state/gantry"),
+        (None, None) if uid == 0 => "/var/log/gantry".into(),
+        (None, None) => return Err(LaunchError::NoHome),
+    };
+    Ok(state.join("gantryd.log"))
+}

@@ -1,0 +1,121 @@
+//! The engine this window looks at: where it is, whether it answers, and starting it where it doesn't.
+//!
+//! One task ([`supervise::run`]) owns the connection. It publishes the engine's state on a watch channel and the
+//! engine's events on a broadcast channel, so that every view is live from one stream and nothing polls.
+
+pub mod commands;
+pub mod endpoint;
+mod group;
+mod launch;
+pub mod supervise;
+mod watch_path;
+
+use bollard::Docker;
+use serde::Serialize;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::error::{CommandError, ErrorCode};
+use endpoint::Endpoint;
+
+/// What the foot of the window shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum EngineState {
+    /// Asking whether an engine answers.
+    Connecting,
+    /// None answered; one is being started.
+    Starting {
+        /// Whether the desktop is asking the person for permission.
+        asking: bool,
+    },
+    /// It answers.
+    Ready {
+        /// Where it listens, as a URL.
+        endpoint: String,
+        /// Its name, as it tells (`Gantry`, `Docker Engine - Community`).
+        name: String,
+        /// Its version.
+        version: String,
+        /// The API version spoken with it.
+        api_version: String,
+    },
+    /// None answers, and this is why.
+    Away {
+        /// Where it should listen, as a URL.
+        endpoint: String,
+        /// What happened.
+        reason: AwayReason,
+        /// What the engine or the desktop said about it; may be empty.
+        detail: String,
+    },
+}
+
+/// Why there is no engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum AwayReason {
+    /// The address given by the environment does not answer, and it isn't ours to start.
+    NotAnswering,
+    /// The socket is there, but this user may not use it.
+    NoAccess,
+    /// Something answers, but not as an engine does.
+    BadAnswer,
+    /// The address can't be read or isn't supported.
+    BadAddress,
+    /// `gantryd` is neither beside the app nor on PATH.
+    BinaryMissing,
+    /// Not root, and there is no `pkexec` to ask for permission with.
+    NoPrivilege,
+    /// The person (or the desktop's policy) declined.
+    Declined,
+    /// Others share the person's primary group: handing it the engine's socket would make them root.
+    SharedGroup,
+    /// `gantryd` was started and ended again.
+    Ended,
+    /// It ran and went away.
+    Lost,
+}
+
+/// Something that changed in the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct EngineEvent {
+    /// The kind of thing: `container`, `image`, `volume`, `network`.
+    pub kind: String,
+    /// What happened to it: `start`, `die`, `pull` …
+    pub action: String,
+    /// Its id, or name.
+    pub id: String,
+}
+
+/// The connection that all commands share.
+pub struct Engine {
+    endpoint: Result<Endpoint, endpoint::EndpointError>,
+    state: watch::Sender<EngineState>,
+    client: watch::Sender<Option<Docker>>,
+    events: broadcast::Sender<EngineEvent>,
+    retry: Notify,
+}
+
+impl Engine {
+    /// For the endpoint that the environment names. Nothing is asked of it before [`supervise::run`].
+    pub fn from_environment() -> Self {
+        Self {
+            endpoint: Endpoint::from_environment(),
+            state: watch::Sender::new(EngineState::Connecting),
+            client: watch::Sender::new(None),
+            events: broadcast::Sender::new(1024),
+            retry: Notify::new(),
+        }
+    }
+
+    /// The client of the engine that answers now.
+    pub fn client(&self) -> Result<Docker, CommandError> {
+        self.client
+            .borrow()
+            .clone()
+            .ok_or_else(|| CommandError::new(ErrorCode::EngineAway, "the engine is not running"))
+    }
+}

@@ -1,0 +1,196 @@
+//! The one task that connects, starts the engine where none answers, and passes on its events.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures::StreamExt;
+use tokio::net::UnixStream;
+
+use super::endpoint::{Address, Endpoint};
+use super::watch_path::PathWatch;
+use super::{AwayReason, Engine, EngineEvent, EngineState, launch};
+
+/// Runs for as long as the app does.
+pub async fn run(engine: &Engine) {
+    let endpoint = match &engine.endpoint {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            engine.away(String::new(), AwayReason::BadAddress, error.to_string());
+            return;
+        }
+    };
+    let mut may_start = endpoint.supervised;
+    let mut was_there = false;
+    loop {
+        engine.state.send_replace(EngineState::Connecting);
+        match connect(endpoint).await {
+            Ok((client, state)) => {
+                engine.client.send_replace(Some(client.clone()));
+                engine.state.send_replace(state);
+                follow(engine, &client).await;
+                engine.client.send_replace(None);
+                // It went away while we watched: whoever stopped it may have meant to. It isn't started behind
+                // their back, but noticed at once when it comes back.
+                (may_start, was_there) = (false, true);
+                if reachable(&endpoint.address).await.is_ok() {
+                    continue;
+                }
+                engine.away(endpoint.url(), AwayReason::Lost, String::new());
+            }
+            Err(Unreached { reason: AwayReason::NotAnswering, detail }) => match (&endpoint.address, may_start) {
+                (Address::Unix(socket), true) => {
+                    may_start = false;
+                    engine.state.send_replace(EngineState::Starting { asking: false });
+                    let asking = || {
+                        engine.state.send_replace(EngineState::Starting { asking: true });
+                    };
+                    match launch::start(socket, asking).await {
+                        Ok(()) => continue,
+                        Err(error) => engine.away(endpoint.url(), error.reason(), error.to_string()),
+                    }
+                }
+                _ => {
+                    let reason = if was_there { AwayReason::Lost } else { AwayReason::NotAnswering };
+                    engine.away(endpoint.url(), reason, detail);
+                }
+            },
+            Err(Unreached { reason, detail }) => engine.away(endpoint.url(), reason, detail),
+        }
+        tokio::select! {
+            () = engine.retry.notified() => may_start = endpoint.supervised,
+            () = appears(&endpoint.address) => {}
+        }
+    }
+}
+
+impl Engine {
+    fn away(&self, endpoint: String, reason: AwayReason, detail: String) {
+        tracing::warn!(%endpoint, ?reason, detail, "no engine");
+        self.state.send_replace(EngineState::Away { endpoint, reason, detail });
+    }
+}
+
+struct Unreached {
+    reason: AwayReason,
+    detail: String,
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached> {
+    reachable(&endpoint.address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Unreached { reason: AwayReason::NoAccess, detail: error.to_string() },
+        _ => Unreached { reason: AwayReason::NotAnswering, detail: error.to_string() },
+    })?;
+    let talk = async {
+        let client = endpoint.client()?.negotiate_version().await?;
+        let version = client.version().await?;
+        Ok::<_, bollard::errors::Error>((client, version))
+    };
+    // Something listens: an error here is its answer, not its absence.
+    let (client, version) =
+        talk.await.map_err(|error| Unreached { reason: AwayReason::BadAnswer, detail: error.to_string() })?;
+    let state = EngineState::Ready {
+        endpoint: endpoint.url(),
+        name: version.platform.map(|platform| platform.name).unwrap_or_default(),
+        version: version.version.unwrap_or_default(),
+        api_version: client.client_version().to_string(),
+    };
+    Ok((client, state))
+}
+
+async fn reachable(address: &Address) -> io::Result<()> {
+    match address {
+        Address::Unix(socket) => UnixStream::connect(socket).await.map(drop),
+        Address::Tcp(host) => tokio::net::TcpStream::connect(host).await.map(drop),
+    }
+}
+
+/// Passes events on until the engine goes away.
+async fn follow(engine: &Engine, client: &Docker) {
+    let mut events = std::pin::pin!(client.events(Some(EventsOptionsBuilder::new().build())));
+    while let Some(Ok(message)) = events.next().await {
+        if let Some(event) = event(message) {
+            // Nobody listens while no view is open.
+            let _ = engine.events.send(event);
+        }
+    }
+}
+
+fn event(message: EventMessage) -> Option<EngineEvent> {
+    let action = message.action?;
+    // An exec's events (`exec_start: sh`) change nothing that a list shows.
+    if action.starts_with("exec_") {
+        return None;
+    }
+    Some(EngineEvent {
+        kind: message.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+        action,
+        id: message.actor.and_then(|actor| actor.id).unwrap_or_default(),
+    })
+}
+
+/// Waits until something listens at a socket; forever for an address of another kind.
+async fn appears(address: &Address) {
+    if let Address::Unix(socket) = address {
+        match socket_appears(socket).await {
+            Ok(()) => return,
+            // Without the kernel's word there is still the button.
+            Err(error) => tracing::warn!(socket = %socket.display(), %error, "cannot watch the socket's folder"),
+        }
+    }
+    std::future::pending().await
+}
+
+async fn socket_appears(socket: &Path) -> io::Result<()> {
+    loop {
+        let folder = nearest_folder(socket);
+        let watch = PathWatch::new(&folder)?;
+        // The folder may have come between the look and the watch.
+        if nearest_folder(socket) != folder {
+            continue;
+        }
+        watch.changed().await?;
+        // The kernel tells of bind(2), not of listen(2) a moment later.
+        for _ in 0..20 {
+            match UnixStream::connect(socket).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+fn nearest_folder(socket: &Path) -> PathBuf {
+    socket.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_noticed_when_it_appears_in_a_folder_that_did_not_exist() {
+        let folder = tempfile::tempdir().expect("folder");
+        let socket = folder.path().join("run/gantry.sock");
+        let waiting = socket_appears(&socket);
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        std::fs::create_dir(folder.path().join("run")).expect("folder");
+        assert!(futures::poll!(&mut waiting).is_pending());
+        let _listener = tokio::net::UnixListener::bind(&socket).expect("socket");
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("noticed").expect("watched");
+    }
+
+    #[test]
+    fn events_of_an_exec_are_not_passed_on() {
+        let message = |action: &str| EventMessage { action: Some(action.into()), ..Default::default() };
+        assert!(event(message("exec_start: sh")).is_none());
+        assert_eq!(event(message("die")).map(|event| event.action).as_deref(), Some("die"));
+    }
+}
