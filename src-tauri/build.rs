@@ -22,7 +22,9 @@ fn main() {
             eprintln!("cannot write the page that stands in for ui/dist: {error}");
             std::process::exit(1);
         }
-        println!("cargo:warning=ui/dist is missing: gantry-desktop is built without its page (make build builds both)");
+        println!(
+            "cargo:warning=ui/dist is missing: gantry-desktop is built without its page (make build builds both)"
+        );
     }
     tauri_build::build();
 }

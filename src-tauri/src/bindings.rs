@@ -6,12 +6,15 @@ use std::path::Path;
 
 use ts_rs::{Config, TS};
 
-use crate::{containers, engine, error, getting_started, images, inspect, logs, run, stats, volumes};
+use crate::{
+    containers, engine, error, getting_started, images, inspect, logs, run, stats, volumes,
+};
 
 #[test]
 fn bindings_are_fresh() {
     let config = Config::default();
-    let mut text = String::from("// Written from the Rust types by src-tauri/src/bindings.rs. Do not edit.\n");
+    let mut text =
+        String::from("// Written from the Rust types by src-tauri/src/bindings.rs. Do not edit.\n");
     let declarations = [
         error::CommandError::decl(&config),
         error::ErrorCode::decl(&config),
@@ -47,5 +50,8 @@ fn bindings_are_fresh() {
         std::fs::write(&file, &text).expect("types.ts can be written");
     }
     let committed = std::fs::read_to_string(&file).expect("types.ts is committed");
-    assert_eq!(committed, text, "ui/src/lib/ipc/types.ts is stale: see src-tauri/src/bindings.rs");
+    assert_eq!(
+        committed, text,
+        "ui/src/lib/ipc/types.ts is stale: see src-tauri/src/bindings.rs"
+    );
 }

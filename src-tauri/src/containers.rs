@@ -76,7 +76,11 @@ pub async fn containers_list(engine: State<'_, Engine>) -> Result<Vec<Container>
 
 /// Does `action` to the container with this id.
 #[tauri::command]
-pub async fn container_act(engine: State<'_, Engine>, id: String, action: Action) -> Result<(), CommandError> {
+pub async fn container_act(
+    engine: State<'_, Engine>,
+    id: String,
+    action: Action,
+) -> Result<(), CommandError> {
     let client = engine.client()?;
     match action {
         Action::Start => client.start_container(&id, None).await?,
@@ -85,7 +89,10 @@ pub async fn container_act(engine: State<'_, Engine>, id: String, action: Action
         Action::Pause => client.pause_container(&id).await?,
         Action::Unpause => client.unpause_container(&id).await?,
         Action::Delete => {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let options = RemoveContainerOptionsBuilder::new()
+                .force(true)
+                .v(true)
+                .build();
             client.remove_container(&id, Some(options)).await?;
         }
     }
@@ -94,17 +101,32 @@ pub async fn container_act(engine: State<'_, Engine>, id: String, action: Action
 
 impl From<ContainerSummary> for Container {
     fn from(summary: ContainerSummary) -> Self {
-        let state = summary.state.map(|state| state.to_string()).unwrap_or_default();
+        let state = summary
+            .state
+            .map(|state| state.to_string())
+            .unwrap_or_default();
         let names = summary.names.unwrap_or_default();
-        let mut ports: Vec<Port> = summary.ports.unwrap_or_default().into_iter().map(Port::from).collect();
+        let mut ports: Vec<Port> = summary
+            .ports
+            .unwrap_or_default()
+            .into_iter()
+            .map(Port::from)
+            .collect();
         ports.sort();
         ports.dedup();
         Self {
             id: summary.id.unwrap_or_default(),
-            name: names.first().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+            name: names
+                .first()
+                .map(|name| name.trim_start_matches('/').to_owned())
+                .unwrap_or_default(),
             image: summary.image.unwrap_or_default(),
             image_id: summary.image_id.unwrap_or_default(),
-            exit_code: summary.status.as_deref().and_then(exit_code).filter(|_| state == "exited"),
+            exit_code: summary
+                .status
+                .as_deref()
+                .and_then(exit_code)
+                .filter(|_| state == "exited"),
             state,
             created: summary.created.unwrap_or_default(),
             command: summary.command.unwrap_or_default(),
@@ -119,14 +141,22 @@ impl From<PortSummary> for Port {
             container: port.private_port,
             host: port.public_port,
             address: port.ip.unwrap_or_default(),
-            protocol: port.typ.map(|protocol| protocol.to_string()).unwrap_or_default(),
+            protocol: port
+                .typ
+                .map(|protocol| protocol.to_string())
+                .unwrap_or_default(),
         }
     }
 }
 
 /// The list tells the exit code only in its sentence: `Exited (137) 2 hours ago`.
 fn exit_code(status: &str) -> Option<i32> {
-    status.strip_prefix("Exited (")?.split_once(')')?.0.parse().ok()
+    status
+        .strip_prefix("Exited (")?
+        .split_once(')')?
+        .0
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -141,14 +171,31 @@ mod tests {
             state: Some(ContainerSummaryStateEnum::EXITED),
             status: Some("Exited (137) 2 hours ago".into()),
             ports: Some(vec![
-                PortSummary { private_port: 80, public_port: Some(8080), ip: Some("0.0.0.0".into()), typ: None },
-                PortSummary { private_port: 22, ..Default::default() },
+                PortSummary {
+                    private_port: 80,
+                    public_port: Some(8080),
+                    ip: Some("0.0.0.0".into()),
+                    typ: None,
+                },
+                PortSummary {
+                    private_port: 22,
+                    ..Default::default()
+                },
             ]),
             ..Default::default()
         };
         let row = Container::from(summary);
-        assert_eq!((row.name.as_str(), row.state.as_str(), row.exit_code), ("web", "exited", Some(137)));
-        assert_eq!(row.ports.iter().map(|port| port.container).collect::<Vec<_>>(), [22, 80]);
+        assert_eq!(
+            (row.name.as_str(), row.state.as_str(), row.exit_code),
+            ("web", "exited", Some(137))
+        );
+        assert_eq!(
+            row.ports
+                .iter()
+                .map(|port| port.container)
+                .collect::<Vec<_>>(),
+            [22, 80]
+        );
     }
 
     #[test]

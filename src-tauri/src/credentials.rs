@@ -55,15 +55,21 @@ pub fn registry(name: &str) -> &str {
 
 /// What is stored for `registry`; `None` to pull without credentials.
 pub async fn find(registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
-    let Some(file) = docker_config_folder().map(|folder| folder.join("config.json")) else { return Ok(None) };
+    let Some(file) = docker_config_folder().map(|folder| folder.join("config.json")) else {
+        return Ok(None);
+    };
     let bytes = match tokio::fs::read(&file).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(format!("{}: {error}", file.display()))),
     };
-    let config: Config =
-        serde_json::from_slice(&bytes).map_err(|error| failed(format!("{}: {error}", file.display())))?;
-    match config.cred_helpers.get(registry).or(config.creds_store.as_ref()) {
+    let config: Config = serde_json::from_slice(&bytes)
+        .map_err(|error| failed(format!("{}: {error}", file.display())))?;
+    match config
+        .cred_helpers
+        .get(registry)
+        .or(config.creds_store.as_ref())
+    {
         Some(helper) => ask(helper, registry).await,
         None => stored(&config, registry),
     }
@@ -71,16 +77,29 @@ pub async fn find(registry: &str) -> Result<Option<DockerCredentials>, CommandEr
 
 fn stored(config: &Config, registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
     let bare = |key: &str| {
-        let key = key.trim_start_matches("https://").trim_start_matches("http://");
+        let key = key
+            .trim_start_matches("https://")
+            .trim_start_matches("http://");
         key.split('/').next().unwrap_or_default().to_owned()
     };
-    let found = config
-        .auths
-        .get(registry)
-        .or_else(|| config.auths.iter().find(|(key, _)| bare(key) == bare(registry)).map(|(_, auth)| auth));
-    let Some(auth) = found.filter(|auth| !auth.auth.is_empty()) else { return Ok(None) };
-    let unreadable = || failed(format!("the stored credentials of {registry} cannot be read"));
-    let decoded = STANDARD.decode(auth.auth.trim()).map_err(|_| unreadable())?;
+    let found = config.auths.get(registry).or_else(|| {
+        config
+            .auths
+            .iter()
+            .find(|(key, _)| bare(key) == bare(registry))
+            .map(|(_, auth)| auth)
+    });
+    let Some(auth) = found.filter(|auth| !auth.auth.is_empty()) else {
+        return Ok(None);
+    };
+    let unreadable = || {
+        failed(format!(
+            "the stored credentials of {registry} cannot be read"
+        ))
+    };
+    let decoded = STANDARD
+        .decode(auth.auth.trim())
+        .map_err(|_| unreadable())?;
     let decoded = String::from_utf8(decoded).map_err(|_| unreadable())?;
     let (username, password) = decoded.split_once(':').ok_or_else(unreadable)?;
     Ok(Some(DockerCredentials {
@@ -96,7 +115,9 @@ fn stored(config: &Config, registry: &str) -> Result<Option<DockerCredentials>, 
 async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
     let program = format!("docker-credential-{helper}");
     if helper.contains('/') {
-        return Err(failed(format!("\"{helper}\" is no name of a credential helper")));
+        return Err(failed(format!(
+            "\"{helper}\" is no name of a credential helper"
+        )));
     }
     let said = |error: std::io::Error| failed(format!("{program}: {error}"));
     let work = async {
@@ -115,7 +136,12 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
     };
     let output = tokio::time::timeout(HELPER_PATIENCE, work)
         .await
-        .map_err(|_| failed(format!("{program} did not answer within {} s", HELPER_PATIENCE.as_secs())))??;
+        .map_err(|_| {
+            failed(format!(
+                "{program} did not answer within {} s",
+                HELPER_PATIENCE.as_secs()
+            ))
+        })??;
     if !output.status.success() {
         // Helpers say "credentials not found in native keychain" on stdout: then the pull is anonymous.
         let words = String::from_utf8_lossy(&output.stdout);
@@ -124,10 +150,12 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
         }
         return Err(failed(format!("{program}: {}", words.trim())));
     }
-    let answer: HelperAnswer =
-        serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("{program}: {error}")))?;
-    let mut credentials =
-        DockerCredentials { serveraddress: Some(registry.to_owned()), ..DockerCredentials::default() };
+    let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
+        .map_err(|error| failed(format!("{program}: {error}")))?;
+    let mut credentials = DockerCredentials {
+        serveraddress: Some(registry.to_owned()),
+        ..DockerCredentials::default()
+    };
     if answer.username == "<token>" {
         credentials.identitytoken = Some(answer.secret);
     } else {
@@ -160,9 +188,18 @@ mod tests {
             r#"{"auths":{"https://reg.example/v2/":{"auth":"YW5uYTpwYTpzcw=="},"bad.example":{"auth":"!"}}}"#,
         )
         .expect("config");
-        let found = stored(&config, "reg.example").expect("readable").expect("stored");
-        assert_eq!((found.username.as_deref(), found.password.as_deref()), (Some("anna"), Some("pa:ss")));
-        assert!(stored(&config, "other.example").expect("readable").is_none());
+        let found = stored(&config, "reg.example")
+            .expect("readable")
+            .expect("stored");
+        assert_eq!(
+            (found.username.as_deref(), found.password.as_deref()),
+            (Some("anna"), Some("pa:ss"))
+        );
+        assert!(
+            stored(&config, "other.example")
+                .expect("readable")
+                .is_none()
+        );
         let error = stored(&config, "bad.example").expect_err("unreadable");
         assert!(error.message.contains("bad.example"));
     }

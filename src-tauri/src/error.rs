@@ -38,7 +38,10 @@ pub enum ErrorCode {
 impl CommandError {
     /// A failure of this kind, told in these words.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// The person cancelled it.
@@ -50,7 +53,10 @@ impl CommandError {
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::DockerResponseServerError { status_code, message } => {
+            ClientError::DockerResponseServerError {
+                status_code,
+                message,
+            } => {
                 let code = match status_code {
                     400 => ErrorCode::InvalidInput,
                     404 => ErrorCode::NotFound,
@@ -60,12 +66,14 @@ impl From<ClientError> for CommandError {
                 Self::new(code, message)
             }
             ClientError::DockerStreamError { error } => Self::new(ErrorCode::Refused, error),
-            ClientError::SocketNotFoundError(path) => {
-                Self::new(ErrorCode::EngineAway, format!("no engine listens at {path}"))
-            }
-            ClientError::HyperLegacyError { err } => {
-                Self::new(ErrorCode::EngineAway, format!("the engine does not answer: {err}"))
-            }
+            ClientError::SocketNotFoundError(path) => Self::new(
+                ErrorCode::EngineAway,
+                format!("no engine listens at {path}"),
+            ),
+            ClientError::HyperLegacyError { err } => Self::new(
+                ErrorCode::EngineAway,
+                format!("the engine does not answer: {err}"),
+            ),
             other => Self::new(ErrorCode::Failed, other.to_string()),
         }
     }

@@ -60,7 +60,9 @@ pub async fn getting_started(
     let client = engine.client()?;
     let found = match client.inspect_container(NAME, None).await {
         Ok(container) => Some(container).filter(is_ours),
-        Err(ClientError::DockerResponseServerError { status_code: 404, .. }) => None,
+        Err(ClientError::DockerResponseServerError {
+            status_code: 404, ..
+        }) => None,
         Err(error) => return Err(error.into()),
     };
     let container = match found {
@@ -85,17 +87,33 @@ pub async fn getting_started(
     steps.send(StartedStep::Waiting).map_err(page_gone)?;
     let running = client.inspect_container(&container, None).await?;
     let port = published(running).ok_or_else(|| {
-        CommandError::new(ErrorCode::Conflict, format!("the container \"{NAME}\" publishes no port: delete it first"))
+        CommandError::new(
+            ErrorCode::Conflict,
+            format!("the container \"{NAME}\" publishes no port: delete it first"),
+        )
     })?;
     tokio::time::timeout(PATIENCE, answers(port))
         .await
-        .map_err(|_| CommandError::new(ErrorCode::Failed, format!("the page on port {port} does not answer")))?;
-    let url = if port == 80 { "http://localhost/".to_owned() } else { format!("http://localhost:{port}/") };
+        .map_err(|_| {
+            CommandError::new(
+                ErrorCode::Failed,
+                format!("the page on port {port} does not answer"),
+            )
+        })?;
+    let url = if port == 80 {
+        "http://localhost/".to_owned()
+    } else {
+        format!("http://localhost:{port}/")
+    };
     Ok(StartedPage { url, container })
 }
 
 fn is_ours(container: &ContainerInspectResponse) -> bool {
-    container.config.as_ref().and_then(|config| config.image.as_deref()) == Some(gantry_getting_started::REFERENCE)
+    container
+        .config
+        .as_ref()
+        .and_then(|config| config.image.as_deref())
+        == Some(gantry_getting_started::REFERENCE)
 }
 
 fn state(container: &ContainerInspectResponse) -> String {
@@ -129,7 +147,11 @@ async fn create(engine: &Engine, client: &Docker) -> Result<String, CommandError
         let request = RunRequest {
             image: gantry_getting_started::REFERENCE.to_owned(),
             name: name.to_owned(),
-            ports: vec![PublishRequest { host: Some(port), container: PORT, protocol: "tcp".into() }],
+            ports: vec![PublishRequest {
+                host: Some(port),
+                container: PORT,
+                protocol: "tcp".into(),
+            }],
             ..RunRequest::default()
         };
         match run(client, request).await {
@@ -141,7 +163,11 @@ async fn create(engine: &Engine, client: &Docker) -> Result<String, CommandError
     }
     let request = RunRequest {
         image: gantry_getting_started::REFERENCE.to_owned(),
-        ports: vec![PublishRequest { host: None, container: PORT, protocol: "tcp".into() }],
+        ports: vec![PublishRequest {
+            host: None,
+            container: PORT,
+            protocol: "tcp".into(),
+        }],
         ..RunRequest::default()
     };
     run(client, request).await
@@ -149,7 +175,10 @@ async fn create(engine: &Engine, client: &Docker) -> Result<String, CommandError
 
 fn published(container: ContainerInspectResponse) -> Option<u16> {
     let details = inspect::ports(container.network_settings?.ports?);
-    details.into_iter().find(|port| port.container == PORT)?.host
+    details
+        .into_iter()
+        .find(|port| port.container == PORT)?
+        .host
 }
 
 /// Waits until a page answers: no kernel tells when a server behind a port is ready, so it is asked again.
@@ -164,10 +193,15 @@ async fn answers(port: u16) {
 async fn page_answers(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("localhost", port)).await?;
-        stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
+        stream
+            .write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            .await?;
         let mut word = [0; 5];
         stream.read_exact(&mut word).await?;
         Ok::<bool, std::io::Error>(&word == b"HTTP/")
     };
-    matches!(tokio::time::timeout(Duration::from_secs(5), ask).await, Ok(Ok(true)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(5), ask).await,
+        Ok(Ok(true))
+    )
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveImageOptionsBuilder,
+};
 use futures::StreamExt;
 use serde::Serialize;
 use tauri::State;
@@ -53,12 +55,22 @@ pub struct PullStep {
 pub async fn images_list(engine: State<'_, Engine>) -> Result<Vec<Image>, CommandError> {
     let client = engine.client()?;
     let everything = ListContainersOptionsBuilder::new().all(true).build();
-    let (images, containers) =
-        tokio::try_join!(client.list_images(None::<bollard::query_parameters::ListImagesOptions>), client.list_containers(Some(everything)))?;
+    let (images, containers) = tokio::try_join!(
+        client.list_images(None::<bollard::query_parameters::ListImagesOptions>),
+        client.list_containers(Some(everything))
+    )?;
     let mut users: HashMap<String, Vec<String>> = HashMap::new();
     for container in containers {
-        let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
-        users.entry(container.image_id.unwrap_or_default()).or_default().push(name.trim_start_matches('/').to_owned());
+        let name = container
+            .names
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        users
+            .entry(container.image_id.unwrap_or_default())
+            .or_default()
+            .push(name.trim_start_matches('/').to_owned());
     }
     let mut images: Vec<Image> = images
         .into_iter()
@@ -66,7 +78,11 @@ pub async fn images_list(engine: State<'_, Engine>) -> Result<Vec<Image>, Comman
             let mut used_by = users.remove(&image.id).unwrap_or_default();
             used_by.sort();
             Image {
-                tags: image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect(),
+                tags: image
+                    .repo_tags
+                    .into_iter()
+                    .filter(|tag| tag != "<none>:<none>")
+                    .collect(),
                 id: image.id,
                 size: image.size,
                 created: image.created,
@@ -93,7 +109,10 @@ pub async fn image_pull(
     streams
         .run(stream, |flow| async move {
             let auth = credentials::find(credentials::registry(&reference.name)).await?;
-            let options = CreateImageOptionsBuilder::new().from_image(&reference.name).tag(&reference.tag).build();
+            let options = CreateImageOptionsBuilder::new()
+                .from_image(&reference.name)
+                .tag(&reference.tag)
+                .build();
             let answers = client.create_image(Some(options), None, auth);
             let mut chunks = std::pin::pin!(answers.ready_chunks(256));
             while let Some(chunk) = chunks.next().await {
@@ -103,10 +122,16 @@ pub async fn image_pull(
                     if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
                         return Err(CommandError::new(ErrorCode::Refused, message));
                     }
-                    let (current, total) =
-                        info.progress_detail.map_or((None, None), |progress| (progress.current, progress.total));
+                    let (current, total) = info
+                        .progress_detail
+                        .map_or((None, None), |progress| (progress.current, progress.total));
                     let layer = info.id.unwrap_or_default();
-                    batch.push(PullStep { layer, status: info.status.unwrap_or_default(), current, total });
+                    batch.push(PullStep {
+                        layer,
+                        status: info.status.unwrap_or_default(),
+                        current,
+                        total,
+                    });
                 }
                 flow.ready().await;
                 steps.send(batch).map_err(page_gone)?;
@@ -118,9 +143,16 @@ pub async fn image_pull(
 
 /// Removes an image by name or id; `force` removes it under all its names and from stopped containers.
 #[tauri::command]
-pub async fn image_delete(engine: State<'_, Engine>, name: String, force: bool) -> Result<(), CommandError> {
+pub async fn image_delete(
+    engine: State<'_, Engine>,
+    name: String,
+    force: bool,
+) -> Result<(), CommandError> {
     let options = RemoveImageOptionsBuilder::new().force(force).build();
-    engine.client()?.remove_image(&name, Some(options), None).await?;
+    engine
+        .client()?
+        .remove_image(&name, Some(options), None)
+        .await?;
     Ok(())
 }
 
@@ -136,9 +168,15 @@ impl Pullable {
     fn parse(reference: &str) -> Result<Self, CommandError> {
         let reference = reference.trim();
         if reference.is_empty() {
-            return Err(CommandError::new(ErrorCode::InvalidInput, "name an image, such as nginx or ghcr.io/owner/app:1.2"));
+            return Err(CommandError::new(
+                ErrorCode::InvalidInput,
+                "name an image, such as nginx or ghcr.io/owner/app:1.2",
+            ));
         }
-        let split = |at: usize| Self { name: reference[..at].to_owned(), tag: reference[at + 1..].to_owned() };
+        let split = |at: usize| Self {
+            name: reference[..at].to_owned(),
+            tag: reference[at + 1..].to_owned(),
+        };
         if let Some(at) = reference.find('@') {
             return Ok(split(at));
         }
@@ -146,7 +184,10 @@ impl Pullable {
         let last = reference.rfind('/').map_or(0, |slash| slash + 1);
         Ok(match reference[last..].find(':') {
             Some(colon) => split(last + colon),
-            None => Self { name: reference.to_owned(), tag: "latest".to_owned() },
+            None => Self {
+                name: reference.to_owned(),
+                tag: "latest".to_owned(),
+            },
         })
     }
 }
@@ -164,9 +205,15 @@ mod tests {
             ("localhost:5000/a/b:c", "localhost:5000/a/b", "c"),
             ("a/b@sha256:00", "a/b", "sha256:00"),
         ] {
-            let expected = Pullable { name: name.into(), tag: tag.into() };
+            let expected = Pullable {
+                name: name.into(),
+                tag: tag.into(),
+            };
             assert_eq!(Pullable::parse(reference).expect(reference), expected);
         }
-        assert_eq!(Pullable::parse("  ").expect_err("empty").code, ErrorCode::InvalidInput);
+        assert_eq!(
+            Pullable::parse("  ").expect_err("empty").code,
+            ErrorCode::InvalidInput
+        );
     }
 }

@@ -99,7 +99,10 @@ pub struct Network {
 
 /// Details of the container with this id or name.
 #[tauri::command]
-pub async fn container_inspect(engine: State<'_, Engine>, id: String) -> Result<Details, CommandError> {
+pub async fn container_inspect(
+    engine: State<'_, Engine>,
+    id: String,
+) -> Result<Details, CommandError> {
     Details::read(engine.client()?.inspect_container(&id, None).await?)
 }
 
@@ -111,7 +114,10 @@ impl Details {
         let config = response.config.unwrap_or_default();
         let host = response.host_config.unwrap_or_default();
         let network = response.network_settings.unwrap_or_default();
-        let status = state.status.map(|status| status.to_string()).unwrap_or_default();
+        let status = state
+            .status
+            .map(|status| status.to_string())
+            .unwrap_or_default();
         let mut networks: Vec<Network> = network
             .networks
             .unwrap_or_default()
@@ -126,7 +132,11 @@ impl Details {
         networks.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             id: response.id.unwrap_or_default(),
-            name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            name: response
+                .name
+                .unwrap_or_default()
+                .trim_start_matches('/')
+                .to_owned(),
             image: config.image.unwrap_or_default(),
             image_id: response.image.unwrap_or_default(),
             exit_code: state.exit_code.filter(|_| status == "exited"),
@@ -136,7 +146,11 @@ impl Details {
             created: time(response.created),
             started: time(state.started_at),
             finished: time(state.finished_at),
-            command: response.path.into_iter().chain(response.args.unwrap_or_default()).collect(),
+            command: response
+                .path
+                .into_iter()
+                .chain(response.args.unwrap_or_default())
+                .collect(),
             working_dir: config.working_dir.unwrap_or_default(),
             user: config.user.unwrap_or_default(),
             tty: config.tty.unwrap_or_default(),
@@ -148,7 +162,11 @@ impl Details {
                 .into_iter()
                 .map(|mount| Mount {
                     kind: mount.typ.unwrap_or_default(),
-                    source: mount.name.filter(|name| !name.is_empty()).or(mount.source).unwrap_or_default(),
+                    source: mount
+                        .name
+                        .filter(|name| !name.is_empty())
+                        .or(mount.source)
+                        .unwrap_or_default(),
                     target: mount.destination.unwrap_or_default(),
                     writable: mount.rw.unwrap_or_default(),
                 })
@@ -166,7 +184,8 @@ impl Details {
 
 /// The engine tells "never" as the year 1.
 fn time(time: Option<String>) -> String {
-    time.filter(|time| !time.starts_with("0001-")).unwrap_or_default()
+    time.filter(|time| !time.starts_with("0001-"))
+        .unwrap_or_default()
 }
 
 /// Ports of an inspect answer, ordered.
@@ -174,12 +193,22 @@ pub fn ports(map: HashMap<String, Option<Vec<PortBinding>>>) -> Vec<Port> {
     let mut ports = Vec::new();
     for (key, bindings) in map {
         let (port, protocol) = key.split_once('/').unwrap_or((&key, "tcp"));
-        let Ok(container) = port.parse() else { continue };
-        let exposed = |host, address| Port { container, host, address, protocol: protocol.to_owned() };
+        let Ok(container) = port.parse() else {
+            continue;
+        };
+        let exposed = |host, address| Port {
+            container,
+            host,
+            address,
+            protocol: protocol.to_owned(),
+        };
         match bindings.filter(|bindings| !bindings.is_empty()) {
             None => ports.push(exposed(None, String::new())),
             Some(bindings) => ports.extend(bindings.into_iter().map(|binding| {
-                exposed(binding.host_port.and_then(|port| port.parse().ok()), binding.host_ip.unwrap_or_default())
+                exposed(
+                    binding.host_port.and_then(|port| port.parse().ok()),
+                    binding.host_ip.unwrap_or_default(),
+                )
             })),
         }
     }
@@ -188,10 +217,14 @@ pub fn ports(map: HashMap<String, Option<Vec<PortBinding>>>) -> Vec<Port> {
 }
 
 fn restart(host: &HostConfig) -> String {
-    let Some(policy) = &host.restart_policy else { return "no".into() };
+    let Some(policy) = &host.restart_policy else {
+        return "no".into();
+    };
     match (policy.name, policy.maximum_retry_count) {
         (None | Some(RestartPolicyNameEnum::EMPTY), _) => "no".into(),
-        (Some(RestartPolicyNameEnum::ON_FAILURE), Some(count)) if count > 0 => format!("on-failure:{count}"),
+        (Some(RestartPolicyNameEnum::ON_FAILURE), Some(count)) if count > 0 => {
+            format!("on-failure:{count}")
+        }
         (Some(name), _) => name.to_string(),
     }
 }
@@ -218,11 +251,21 @@ mod tests {
         )
         .expect("json");
         let details = Details::read(response).expect("details");
-        assert_eq!((details.name.as_str(), details.exit_code, details.cpu_limit), ("web", Some(3), 1.5));
-        assert_eq!(details.command, ["nginx", "-g", "daemon off;"]);
-        assert_eq!((details.restart.as_str(), details.started.as_str()), ("on-failure:3", ""));
         assert_eq!(
-            details.ports.iter().map(|port| (port.container, port.host)).collect::<Vec<_>>(),
+            (details.name.as_str(), details.exit_code, details.cpu_limit),
+            ("web", Some(3), 1.5)
+        );
+        assert_eq!(details.command, ["nginx", "-g", "daemon off;"]);
+        assert_eq!(
+            (details.restart.as_str(), details.started.as_str()),
+            ("on-failure:3", "")
+        );
+        assert_eq!(
+            details
+                .ports
+                .iter()
+                .map(|port| (port.container, port.host))
+                .collect::<Vec<_>>(),
             [(9, None), (80, Some(8080))]
         );
         assert!(details.json.contains("\"Path\": \"nginx\""));

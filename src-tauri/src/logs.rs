@@ -97,9 +97,9 @@ impl Assembler {
     fn take(&mut self, output: LogOutput, lines: &mut Vec<LogLine>) {
         let (stderr, bytes) = match &output {
             LogOutput::StdErr { message } => (true, message),
-            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
-                (false, message)
-            }
+            LogOutput::StdOut { message }
+            | LogOutput::StdIn { message }
+            | LogOutput::Console { message } => (false, message),
         };
         let entry = String::from_utf8_lossy(bytes);
         for part in entry.split_inclusive('\n') {
@@ -109,8 +109,11 @@ impl Assembler {
                 None => (text, false),
             };
             let open = &mut self.open[usize::from(stderr)];
-            let mut line =
-                open.take().unwrap_or_else(|| LogLine { time: time.to_owned(), stderr, text: String::new() });
+            let mut line = open.take().unwrap_or_else(|| LogLine {
+                time: time.to_owned(),
+                stderr,
+                text: String::new(),
+            });
             line.text.push_str(text);
             if ended || line.text.len() >= MAX_LINE {
                 lines.push(line);
@@ -137,7 +140,10 @@ fn split_time(entry: &str) -> (&str, &str) {
 
 fn is_time(word: &str) -> bool {
     let bytes = word.as_bytes();
-    (20..=35).contains(&bytes.len()) && bytes[4] == b'-' && bytes[10] == b'T' && bytes[..4].iter().all(u8::is_ascii_digit)
+    (20..=35).contains(&bytes.len())
+        && bytes[4] == b'-'
+        && bytes[10] == b'T'
+        && bytes[..4].iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -157,13 +163,18 @@ mod tests {
     }
 
     fn out(text: &str) -> LogOutput {
-        LogOutput::StdOut { message: text.to_owned().into() }
+        LogOutput::StdOut {
+            message: text.to_owned().into(),
+        }
     }
 
     #[test]
     fn time_and_text_are_told_apart() {
         let line = &lines(vec![out(&format!("{TIME} hello world\r\n"))])[0];
-        assert_eq!((line.time.as_str(), line.text.as_str(), line.stderr), (TIME, "hello world", false));
+        assert_eq!(
+            (line.time.as_str(), line.text.as_str(), line.stderr),
+            (TIME, "hello world", false)
+        );
         assert_eq!(lines(vec![out("no time\n")])[0].text, "no time");
         assert_eq!(lines(vec![out(&format!("{TIME} \n"))])[0].text, "");
         assert_eq!(lines(vec![out(&format!("{TIME}\n"))])[0].text, "");
@@ -173,12 +184,20 @@ mod tests {
     fn a_long_line_told_in_parts_is_one_line_even_between_lines_of_the_other_stream() {
         let told = lines(vec![
             out(&format!("{TIME} first, ")),
-            LogOutput::StdErr { message: format!("{TIME} oops\n").into() },
+            LogOutput::StdErr {
+                message: format!("{TIME} oops\n").into(),
+            },
             out(&format!("{TIME} second\n")),
             out(&format!("{TIME} open")),
         ]);
-        let texts: Vec<_> = told.iter().map(|line| (line.stderr, line.text.as_str())).collect();
-        assert_eq!(texts, [(true, "oops"), (false, "first, second"), (false, "open")]);
+        let texts: Vec<_> = told
+            .iter()
+            .map(|line| (line.stderr, line.text.as_str()))
+            .collect();
+        assert_eq!(
+            texts,
+            [(true, "oops"), (false, "first, second"), (false, "open")]
+        );
     }
 
     #[test]

@@ -31,7 +31,10 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("GANTRY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 
     let app = tauri::Builder::default()
         .manage(engine::Engine::from_environment())
@@ -70,7 +73,9 @@ fn main() -> ExitCode {
         })
         .setup(|app| {
             let handle = app.handle().clone();
-            tauri::async_runtime::spawn(async move { engine::supervise::run(&handle.state::<engine::Engine>()).await });
+            tauri::async_runtime::spawn(async move {
+                engine::supervise::run(&handle.state::<engine::Engine>()).await
+            });
             Ok(())
         })
         .run(tauri::generate_context!());

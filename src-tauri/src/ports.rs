@@ -24,7 +24,13 @@ pub async fn suggest(engine: &Engine, wanted: u16) -> Result<u16, CommandError> 
     let mut taken = listening().await;
     let client = engine.client()?;
     for container in client.list_containers(None).await? {
-        taken.extend(container.ports.unwrap_or_default().into_iter().filter_map(|port| port.public_port));
+        taken.extend(
+            container
+                .ports
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|port| port.public_port),
+        );
     }
     Ok(choose(wanted, &taken))
 }
@@ -33,8 +39,15 @@ fn choose(wanted: u16, taken: &HashSet<u16>) -> u16 {
     if wanted != 0 && !taken.contains(&wanted) {
         return wanted;
     }
-    let from = if wanted < 1024 { 8000 + wanted % 1000 } else { wanted };
-    (from..=u16::MAX).chain(1024..from).find(|port| !taken.contains(port)).unwrap_or(wanted)
+    let from = if wanted < 1024 {
+        8000 + wanted % 1000
+    } else {
+        wanted
+    };
+    (from..=u16::MAX)
+        .chain(1024..from)
+        .find(|port| !taken.contains(port))
+        .unwrap_or(wanted)
 }
 
 async fn listening() -> HashSet<u16> {

@@ -73,8 +73,16 @@ pub struct ImageDefaults {
 
 /// What the image exposes.
 #[tauri::command]
-pub async fn image_defaults(engine: State<'_, Engine>, name: String) -> Result<ImageDefaults, CommandError> {
-    let config = engine.client()?.inspect_image(&name).await?.config.unwrap_or_default();
+pub async fn image_defaults(
+    engine: State<'_, Engine>,
+    name: String,
+) -> Result<ImageDefaults, CommandError> {
+    let config = engine
+        .client()?
+        .inspect_image(&name)
+        .await?
+        .config
+        .unwrap_or_default();
     let mut ports = config.exposed_ports.unwrap_or_default();
     let mut volumes = config.volumes.unwrap_or_default();
     ports.sort();
@@ -84,7 +92,10 @@ pub async fn image_defaults(engine: State<'_, Engine>, name: String) -> Result<I
 
 /// Creates and starts a container, and answers its id. One that can't be started is removed again.
 #[tauri::command]
-pub async fn container_run(engine: State<'_, Engine>, request: RunRequest) -> Result<String, CommandError> {
+pub async fn container_run(
+    engine: State<'_, Engine>,
+    request: RunRequest,
+) -> Result<String, CommandError> {
     run(&engine.client()?, request).await
 }
 
@@ -95,9 +106,14 @@ pub async fn run(client: &Docker, request: RunRequest) -> Result<String, Command
     if !name.is_empty() {
         options = options.name(&name);
     }
-    let created = client.create_container(Some(options.build()), body(request)?).await?;
+    let created = client
+        .create_container(Some(options.build()), body(request)?)
+        .await?;
     if let Err(error) = client.start_container(&created.id, None).await {
-        let undo = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let undo = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
         if let Err(undo) = client.remove_container(&created.id, Some(undo)).await {
             tracing::warn!(container = created.id, error = %undo, "cannot remove a container that could not start");
         }
@@ -112,27 +128,51 @@ fn body(request: RunRequest) -> Result<ContainerCreateBody, CommandError> {
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in request.ports {
         if !matches!(port.protocol.as_str(), "tcp" | "udp") || port.container == 0 {
-            return Err(invalid(format!("{}/{} is no port", port.container, port.protocol)));
+            return Err(invalid(format!(
+                "{}/{} is no port",
+                port.container, port.protocol
+            )));
         }
         let key = format!("{}/{}", port.container, port.protocol);
-        let binding = PortBinding { host_ip: None, host_port: Some(port.host.unwrap_or(0).to_string()) };
-        bindings.entry(key.clone()).or_default().get_or_insert_default().push(binding);
+        let binding = PortBinding {
+            host_ip: None,
+            host_port: Some(port.host.unwrap_or(0).to_string()),
+        };
+        bindings
+            .entry(key.clone())
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
         exposed.push(key);
     }
     let mut binds = Vec::new();
     for mount in request.volumes {
         if !mount.target.starts_with('/') {
-            return Err(invalid(format!("\"{}\" is no absolute path in the container", mount.target)));
+            return Err(invalid(format!(
+                "\"{}\" is no absolute path in the container",
+                mount.target
+            )));
         }
         if mount.source.is_empty() || mount.source.contains(':') || mount.target.contains(':') {
-            return Err(invalid(format!("cannot mount \"{}\" at \"{}\"", mount.source, mount.target)));
+            return Err(invalid(format!(
+                "cannot mount \"{}\" at \"{}\"",
+                mount.source, mount.target
+            )));
         }
-        binds.push(format!("{}:{}{}", mount.source, mount.target, if mount.read_only { ":ro" } else { "" }));
+        binds.push(format!(
+            "{}:{}{}",
+            mount.source,
+            mount.target,
+            if mount.read_only { ":ro" } else { "" }
+        ));
     }
     let mut environment = Vec::new();
     for variable in request.environment {
         if variable.name.is_empty() || variable.name.contains('=') {
-            return Err(invalid(format!("\"{}\" is no name of a variable", variable.name)));
+            return Err(invalid(format!(
+                "\"{}\" is no name of a variable",
+                variable.name
+            )));
         }
         environment.push(format!("{}={}", variable.name, variable.value));
     }
@@ -158,38 +198,75 @@ mod tests {
         let request = RunRequest {
             image: "web".into(),
             ports: vec![
-                PublishRequest { host: Some(8080), container: 80, protocol: "tcp".into() },
-                PublishRequest { host: None, container: 80, protocol: "tcp".into() },
+                PublishRequest {
+                    host: Some(8080),
+                    container: 80,
+                    protocol: "tcp".into(),
+                },
+                PublishRequest {
+                    host: None,
+                    container: 80,
+                    protocol: "tcp".into(),
+                },
             ],
-            volumes: vec![MountRequest { source: "data".into(), target: "/data".into(), read_only: true }],
-            environment: vec![Variable { name: "A".into(), value: "b=c".into() }],
+            volumes: vec![MountRequest {
+                source: "data".into(),
+                target: "/data".into(),
+                read_only: true,
+            }],
+            environment: vec![Variable {
+                name: "A".into(),
+                value: "b=c".into(),
+            }],
             ..RunRequest::default()
         };
         let body = body(request).expect("valid");
         let host = body.host_config.expect("host config");
         assert_eq!(body.env, Some(vec!["A=b=c".into()]));
         assert_eq!(host.binds, Some(vec!["data:/data:ro".into()]));
-        let ports: Vec<_> = host.port_bindings.expect("ports")["80/tcp"].clone().expect("bound");
-        assert_eq!(ports.iter().map(|port| port.host_port.as_deref()).collect::<Vec<_>>(), [Some("8080"), Some("0")]);
+        let ports: Vec<_> = host.port_bindings.expect("ports")["80/tcp"]
+            .clone()
+            .expect("bound");
+        assert_eq!(
+            ports
+                .iter()
+                .map(|port| port.host_port.as_deref())
+                .collect::<Vec<_>>(),
+            [Some("8080"), Some("0")]
+        );
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused_in_words() {
         for request in [
             RunRequest {
-                volumes: vec![MountRequest { source: "a".into(), target: "b".into(), read_only: false }],
+                volumes: vec![MountRequest {
+                    source: "a".into(),
+                    target: "b".into(),
+                    read_only: false,
+                }],
                 ..RunRequest::default()
             },
             RunRequest {
-                environment: vec![Variable { name: "A=B".into(), value: String::new() }],
+                environment: vec![Variable {
+                    name: "A=B".into(),
+                    value: String::new(),
+                }],
                 ..RunRequest::default()
             },
             RunRequest {
-                ports: vec![PublishRequest { host: None, container: 0, protocol: "tcp".into() }],
+                ports: vec![PublishRequest {
+                    host: None,
+                    container: 0,
+                    protocol: "tcp".into(),
+                }],
                 ..RunRequest::default()
             },
         ] {
-            assert_eq!(body(request).expect_err("invalid").code, ErrorCode::InvalidInput);
+            assert_eq!(
+                body(request).expect_err("invalid").code,
+                ErrorCode::InvalidInput
+            );
         }
     }
 }

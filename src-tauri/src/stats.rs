@@ -73,17 +73,34 @@ impl From<ContainerStatsResponse> for Sample {
         let cpu = stats.cpu_stats.unwrap_or_default();
         let before = stats.precpu_stats.unwrap_or_default();
         let cpus = cpu.online_cpus.filter(|cpus| *cpus > 0).unwrap_or(1);
-        let used = |usage: Option<bollard::models::ContainerCpuUsage>| usage.and_then(|usage| usage.total_usage);
-        let cpu_percent = match (used(cpu.cpu_usage), used(before.cpu_usage), cpu.system_cpu_usage, before.system_cpu_usage) {
-            (Some(now), Some(then), Some(system_now), Some(system_then)) if system_now > system_then => {
-                Some(now.saturating_sub(then) as f64 / (system_now - system_then) as f64 * f64::from(cpus) * 100.0)
+        let used = |usage: Option<bollard::models::ContainerCpuUsage>| {
+            usage.and_then(|usage| usage.total_usage)
+        };
+        let cpu_percent = match (
+            used(cpu.cpu_usage),
+            used(before.cpu_usage),
+            cpu.system_cpu_usage,
+            before.system_cpu_usage,
+        ) {
+            (Some(now), Some(then), Some(system_now), Some(system_then))
+                if system_now > system_then =>
+            {
+                Some(
+                    now.saturating_sub(then) as f64 / (system_now - system_then) as f64
+                        * f64::from(cpus)
+                        * 100.0,
+                )
             }
             _ => None,
         };
         let memory = stats.memory_stats.unwrap_or_default();
         let detail = memory.stats.unwrap_or_default();
         // As `docker stats`: cgroup v1 tells the reclaimable cache as total_inactive_file, v2 as inactive_file.
-        let cache = detail.get("total_inactive_file").or_else(|| detail.get("inactive_file")).copied().unwrap_or(0);
+        let cache = detail
+            .get("total_inactive_file")
+            .or_else(|| detail.get("inactive_file"))
+            .copied()
+            .unwrap_or(0);
         let networks = stats.networks.unwrap_or_default();
         let (read, written) = disk(stats.blkio_stats.unwrap_or_default());
         Self {
@@ -92,8 +109,14 @@ impl From<ContainerStatsResponse> for Sample {
             cpus,
             memory: memory.usage.unwrap_or(0).saturating_sub(cache),
             memory_limit: memory.limit.unwrap_or(0),
-            received: networks.values().filter_map(|network| network.rx_bytes).sum(),
-            sent: networks.values().filter_map(|network| network.tx_bytes).sum(),
+            received: networks
+                .values()
+                .filter_map(|network| network.rx_bytes)
+                .sum(),
+            sent: networks
+                .values()
+                .filter_map(|network| network.tx_bytes)
+                .sum(),
             read,
             written,
             processes: stats.pids_stats.and_then(|pids| pids.current).unwrap_or(0),
@@ -132,14 +155,22 @@ mod tests {
         .expect("json");
         let sample = Sample::from(stats);
         assert_eq!(sample.cpu_percent, Some(40.0));
-        assert_eq!((sample.memory, sample.memory_limit, sample.processes), (600, 4000, 3));
-        assert_eq!((sample.received, sample.sent, sample.read, sample.written), (6, 7, 7, 8));
+        assert_eq!(
+            (sample.memory, sample.memory_limit, sample.processes),
+            (600, 4000, 3)
+        );
+        assert_eq!(
+            (sample.received, sample.sent, sample.read, sample.written),
+            (6, 7, 7, 8)
+        );
     }
 
     #[test]
     fn the_first_reading_has_no_rate() {
-        let stats: ContainerStatsResponse =
-            serde_json::from_str(r#"{"cpu_stats":{"cpu_usage":{"total_usage":300},"system_cpu_usage":2000}}"#).expect("json");
+        let stats: ContainerStatsResponse = serde_json::from_str(
+            r#"{"cpu_stats":{"cpu_usage":{"total_usage":300},"system_cpu_usage":2000}}"#,
+        )
+        .expect("json");
         assert_eq!(Sample::from(stats).cpu_percent, None);
     }
 }

@@ -40,7 +40,10 @@ pub struct Flow {
 
 impl Flow {
     fn new() -> Self {
-        Self { cancel: CancellationToken::new(), window: Arc::new(Semaphore::new(WINDOW)) }
+        Self {
+            cancel: CancellationToken::new(),
+            window: Arc::new(Semaphore::new(WINDOW)),
+        }
     }
 
     /// Waits until the page can take another message.
@@ -69,7 +72,11 @@ impl Streams {
                 before.cancel.cancel();
             }
         }
-        let _entry = Entry { streams: self, stream, cancel: &flow.cancel };
+        let _entry = Entry {
+            streams: self,
+            stream,
+            cancel: &flow.cancel,
+        };
         tokio::select! {
             biased;
             () = flow.cancel.cancelled() => Err(CommandError::cancelled()),
@@ -152,7 +159,9 @@ mod tests {
     async fn a_view_left_before_its_stream_opens_leaves_none_behind() {
         let streams = Streams::default();
         streams.close(9);
-        let result = streams.run(9, |_| std::future::pending::<Result<(), CommandError>>()).await;
+        let result = streams
+            .run(9, |_| std::future::pending::<Result<(), CommandError>>())
+            .await;
         assert_eq!(result.unwrap_err().code, crate::error::ErrorCode::Cancelled);
         assert!(streams.lock().closed_early.is_empty());
     }
@@ -167,8 +176,17 @@ mod tests {
             Ok(())
         });
         tokio::pin!(work);
-        assert!(futures::poll!(&mut work).is_pending(), "the window must hold the sender back");
-        streams.lock().open.get(&3).expect("open").window.add_permits(1);
+        assert!(
+            futures::poll!(&mut work).is_pending(),
+            "the window must hold the sender back"
+        );
+        streams
+            .lock()
+            .open
+            .get(&3)
+            .expect("open")
+            .window
+            .add_permits(1);
         work.await.unwrap();
     }
 }

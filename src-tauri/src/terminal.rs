@@ -44,8 +44,17 @@ pub async fn terminal_open(
     let client = engine.client()?;
     let (input, mut typed) = mpsc::unbounded_channel::<Vec<u8>>();
     let (resize, mut resized) = watch::channel(size);
-    terminals.lock().insert(stream, Keyboard { input, size: resize });
-    let _entry = Entry { terminals: &terminals, stream };
+    terminals.lock().insert(
+        stream,
+        Keyboard {
+            input,
+            size: resize,
+        },
+    );
+    let _entry = Entry {
+        terminals: &terminals,
+        stream,
+    };
     streams
         .run(stream, |flow| async move {
             let exec = client
@@ -63,18 +72,29 @@ pub async fn terminal_open(
                 )
                 .await?
                 .id;
-            let start = StartExecOptions { tty: true, ..StartExecOptions::default() };
-            let StartExecResults::Attached { output: mut printed, input: mut keys } =
-                client.start_exec(&exec, Some(start)).await?
+            let start = StartExecOptions {
+                tty: true,
+                ..StartExecOptions::default()
+            };
+            let StartExecResults::Attached {
+                output: mut printed,
+                input: mut keys,
+            } = client.start_exec(&exec, Some(start)).await?
             else {
-                return Err(CommandError::new(ErrorCode::Failed, "the engine did not attach the terminal"));
+                return Err(CommandError::new(
+                    ErrorCode::Failed,
+                    "the engine did not attach the terminal",
+                ));
             };
             // The size is told once at the start, then whenever the window changes.
             resized.mark_changed();
             let sizes = async {
                 while resized.changed().await.is_ok() {
                     let (width, height) = *resized.borrow_and_update();
-                    if let Err(error) = client.resize_exec(&exec, ResizeExecOptions { height, width }).await {
+                    if let Err(error) = client
+                        .resize_exec(&exec, ResizeExecOptions { height, width })
+                        .await
+                    {
                         tracing::debug!(%error, "terminal not resized");
                     }
                 }
@@ -92,7 +112,9 @@ pub async fn terminal_open(
                 while let Some(chunk) = printed.next().await {
                     let bytes = chunk?.into_bytes();
                     flow.ready().await;
-                    output.send(InvokeResponseBody::Raw(bytes.to_vec())).map_err(page_gone)?;
+                    output
+                        .send(InvokeResponseBody::Raw(bytes.to_vec()))
+                        .map_err(page_gone)?;
                 }
                 Ok::<(), CommandError>(())
             };

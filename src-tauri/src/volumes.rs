@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListVolumesOptions, RemoveVolumeOptions,
+};
 use serde::Serialize;
 use tauri::State;
 
@@ -29,14 +31,27 @@ pub async fn volumes_list(engine: State<'_, Engine>) -> Result<Vec<Volume>, Comm
     let client = engine.client()?;
     let everything = ListContainersOptionsBuilder::new().all(true).build();
     let (volumes, containers) = tokio::try_join!(
-        client.list_volumes(None::<bollard::query_parameters::ListVolumesOptions>),
+        client.list_volumes(None::<ListVolumesOptions>),
         client.list_containers(Some(everything))
     )?;
     let mut users: HashMap<String, Vec<String>> = HashMap::new();
     for container in containers {
-        let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
-        for volume in container.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name) {
-            users.entry(volume).or_default().push(name.trim_start_matches('/').to_owned());
+        let name = container
+            .names
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        for volume in container
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|mount| mount.name)
+        {
+            users
+                .entry(volume)
+                .or_default()
+                .push(name.trim_start_matches('/').to_owned());
         }
     }
     let mut volumes: Vec<Volume> = volumes
@@ -48,7 +63,12 @@ pub async fn volumes_list(engine: State<'_, Engine>) -> Result<Vec<Volume>, Comm
             used_by.sort();
             used_by.dedup();
             let created = volume.created_at.unwrap_or_default();
-            Volume { name: volume.name, mountpoint: volume.mountpoint, created, used_by }
+            Volume {
+                name: volume.name,
+                mountpoint: volume.mountpoint,
+                created,
+                used_by,
+            }
         })
         .collect();
     volumes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -58,6 +78,9 @@ pub async fn volumes_list(engine: State<'_, Engine>) -> Result<Vec<Volume>, Comm
 /// Removes a volume with its data; one that a container mounts is refused by the engine.
 #[tauri::command]
 pub async fn volume_delete(engine: State<'_, Engine>, name: String) -> Result<(), CommandError> {
-    engine.client()?.remove_volume(&name, None).await?;
+    engine
+        .client()?
+        .remove_volume(&name, None::<RemoveVolumeOptions>)
+        .await?;
     Ok(())
 }

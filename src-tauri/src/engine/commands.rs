@@ -46,9 +46,11 @@ pub async fn events_watch(
             loop {
                 let event = match from.recv().await {
                     Ok(event) => event,
-                    Err(RecvError::Lagged(_)) => {
-                        EngineEvent { kind: String::new(), action: "gap".into(), id: String::new() }
-                    }
+                    Err(RecvError::Lagged(_)) => EngineEvent {
+                        kind: String::new(),
+                        action: "gap".into(),
+                        id: String::new(),
+                    },
                     Err(RecvError::Closed) => return Ok(()),
                 };
                 flow.ready().await;

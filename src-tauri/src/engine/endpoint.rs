@@ -61,18 +61,28 @@ impl Endpoint {
     pub fn from_environment() -> Result<Self, EndpointError> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         if let Some(path) = variable("GANTRY_SOCKET") {
-            return Ok(Self { address: Address::Unix(path.into()), supervised: true });
+            return Ok(Self {
+                address: Address::Unix(path.into()),
+                supervised: true,
+            });
         }
         if let Some(url) = variable("DOCKER_HOST") {
-            return Ok(Self { address: parse("DOCKER_HOST", &url)?, supervised: false });
+            return Ok(Self {
+                address: parse("DOCKER_HOST", &url)?,
+                supervised: false,
+            });
         }
         let folder = docker_config_folder();
         let context = variable("DOCKER_CONTEXT").or_else(|| current_context(folder.as_deref()?));
         match (context, folder) {
-            (Some(name), Some(folder)) if name != "default" => {
-                Ok(Self { address: context_address(&folder, &name)?, supervised: false })
-            }
-            _ => Ok(Self { address: Address::Unix(DEFAULT_SOCKET.into()), supervised: true }),
+            (Some(name), Some(folder)) if name != "default" => Ok(Self {
+                address: context_address(&folder, &name)?,
+                supervised: false,
+            }),
+            _ => Ok(Self {
+                address: Address::Unix(DEFAULT_SOCKET.into()),
+                supervised: true,
+            }),
         }
     }
 
@@ -87,17 +97,26 @@ impl Endpoint {
     /// A client for this address; nothing is sent yet.
     pub fn client(&self) -> Result<Docker, bollard::errors::Error> {
         match &self.address {
-            Address::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), TIMEOUT, API_DEFAULT_VERSION),
-            Address::Tcp(host) => Docker::connect_with_http(&format!("tcp://{host}"), TIMEOUT, API_DEFAULT_VERSION),
+            Address::Unix(path) => {
+                Docker::connect_with_unix(&path.to_string_lossy(), TIMEOUT, API_DEFAULT_VERSION)
+            }
+            Address::Tcp(host) => {
+                Docker::connect_with_http(&format!("tcp://{host}"), TIMEOUT, API_DEFAULT_VERSION)
+            }
         }
     }
 }
 
 fn parse(from: &'static str, url: &str) -> Result<Address, EndpointError> {
-    let unusable = || EndpointError::Scheme { from, url: url.to_owned() };
+    let unusable = || EndpointError::Scheme {
+        from,
+        url: url.to_owned(),
+    };
     match url.split_once("://") {
         Some(("unix", path)) if !path.is_empty() => Ok(Address::Unix(path.into())),
-        Some(("tcp" | "http", host)) if !host.is_empty() => Ok(Address::Tcp(host.trim_end_matches('/').to_owned())),
+        Some(("tcp" | "http", host)) if !host.is_empty() => {
+            Ok(Address::Tcp(host.trim_end_matches('/').to_owned()))
+        }
         _ => Err(unusable()),
     }
 }
@@ -106,7 +125,9 @@ fn parse(from: &'static str, url: &str) -> Result<Address, EndpointError> {
 pub fn docker_config_folder() -> Option<PathBuf> {
     match std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
         Some(folder) => Some(folder.into()),
-        None => std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".docker")),
+        None => std::env::home_dir()
+            .filter(|home| home.is_absolute())
+            .map(|home| home.join(".docker")),
     }
 }
 
@@ -117,7 +138,10 @@ fn current_context(folder: &Path) -> Option<String> {
         current_context: Option<String>,
     }
     let bytes = std::fs::read(folder.join("config.json")).ok()?;
-    serde_json::from_slice::<Config>(&bytes).ok()?.current_context.filter(|name| !name.is_empty())
+    serde_json::from_slice::<Config>(&bytes)
+        .ok()?
+        .current_context
+        .filter(|name| !name.is_empty())
 }
 
 fn context_address(folder: &Path, name: &str) -> Result<Address, EndpointError> {
@@ -135,12 +159,23 @@ fn context_address(folder: &Path, name: &str) -> Result<Address, EndpointError> 
         #[serde(rename = "Host")]
         host: String,
     }
-    let digest: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(name.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let path = folder.join("contexts/meta").join(digest).join("meta.json");
-    let unreadable = |problem: String| EndpointError::Context { name: name.to_owned(), path: path.clone(), problem };
+    let unreadable = |problem: String| EndpointError::Context {
+        name: name.to_owned(),
+        path: path.clone(),
+        problem,
+    };
     let bytes = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
-    let meta: Meta = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-    let docker = meta.endpoints.docker.ok_or_else(|| unreadable("it has no docker endpoint".into()))?;
+    let meta: Meta =
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    let docker = meta
+        .endpoints
+        .docker
+        .ok_or_else(|| unreadable("it has no docker endpoint".into()))?;
     parse("docker context", &docker.host)
 }
 
@@ -150,9 +185,21 @@ mod tests {
 
     #[test]
     fn reads_unix_and_tcp_and_names_what_it_cannot_use() {
-        assert_eq!(parse("DOCKER_HOST", "unix:///a/b.sock"), Ok(Address::Unix("/a/b.sock".into())));
-        assert_eq!(parse("DOCKER_HOST", "tcp://10.0.0.1:2375/"), Ok(Address::Tcp("10.0.0.1:2375".into())));
-        for url in ["", "unix://", "/a/b.sock", "ssh://me@there", "npipe:////./pipe/docker"] {
+        assert_eq!(
+            parse("DOCKER_HOST", "unix:///a/b.sock"),
+            Ok(Address::Unix("/a/b.sock".into()))
+        );
+        assert_eq!(
+            parse("DOCKER_HOST", "tcp://10.0.0.1:2375/"),
+            Ok(Address::Tcp("10.0.0.1:2375".into()))
+        );
+        for url in [
+            "",
+            "unix://",
+            "/a/b.sock",
+            "ssh://me@there",
+            "npipe:////./pipe/docker",
+        ] {
             let error = parse("DOCKER_HOST", url).expect_err(url);
             assert!(error.to_string().contains("DOCKER_HOST"), "{error}");
         }
@@ -162,7 +209,10 @@ mod tests {
     fn a_context_is_found_by_the_digest_of_its_name() {
         let folder = tempfile::tempdir().expect("folder");
         // sha256("gantry")
-        let digest: String = Sha256::digest(b"gantry").iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = Sha256::digest(b"gantry")
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let meta = folder.path().join("contexts/meta").join(digest);
         std::fs::create_dir_all(&meta).expect("folders");
         std::fs::write(
@@ -170,10 +220,20 @@ mod tests {
             r#"{"Name":"gantry","Endpoints":{"docker":{"Host":"unix:///g.sock","SkipTLSVerify":false}}}"#,
         )
         .expect("file");
-        assert_eq!(context_address(folder.path(), "gantry"), Ok(Address::Unix("/g.sock".into())));
-        assert!(matches!(context_address(folder.path(), "other"), Err(EndpointError::Context { .. })));
+        assert_eq!(
+            context_address(folder.path(), "gantry"),
+            Ok(Address::Unix("/g.sock".into()))
+        );
+        assert!(matches!(
+            context_address(folder.path(), "other"),
+            Err(EndpointError::Context { .. })
+        ));
 
-        std::fs::write(folder.path().join("config.json"), r#"{"auths":{},"currentContext":"gantry"}"#).expect("file");
+        std::fs::write(
+            folder.path().join("config.json"),
+            r#"{"auths":{},"currentContext":"gantry"}"#,
+        )
+        .expect("file");
         assert_eq!(current_context(folder.path()).as_deref(), Some("gantry"));
     }
 }

@@ -25,7 +25,9 @@ pub enum GroupError {
 /// The name of the person's private group.
 pub async fn private_group(uid: u32) -> Result<String, GroupError> {
     let passwd = getent("passwd", Some(uid)).await?;
-    let gid = field(&passwd, 3).parse().map_err(|_| GroupError::Lookup(format!("no group in \"{passwd}\"")))?;
+    let gid = field(&passwd, 3)
+        .parse()
+        .map_err(|_| GroupError::Lookup(format!("no group in \"{passwd}\"")))?;
     let group = getent("group", Some(gid)).await?;
     judge(&passwd, &group, &getent("passwd", None).await?)
 }
@@ -38,24 +40,45 @@ async fn getent(database: &str, key: Option<u32>) -> Result<String, GroupError> 
         .await
         .map_err(|error| GroupError::Lookup(format!("getent: {error}")))?;
     if !output.status.success() {
-        return Err(GroupError::Lookup(format!("getent {database} {}: {}", key.unwrap_or_default(), output.status)));
+        return Err(GroupError::Lookup(format!(
+            "getent {database} {}: {}",
+            key.unwrap_or_default(),
+            output.status
+        )));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }
 
 /// `passwd` and `group` are the person's lines, `all` every line of the user database.
 fn judge(passwd: &str, group: &str, all: &str) -> Result<String, GroupError> {
     let (user, name) = (field(passwd, 0), field(group, 0));
-    let shared = |others: String| GroupError::Shared { group: name.to_owned(), others };
+    let shared = |others: String| GroupError::Shared {
+        group: name.to_owned(),
+        others,
+    };
     if user.is_empty() || user != name {
         return Err(shared("it does not bear your name".into()));
     }
-    let listed = field(group, 3).split(',').filter(|member| !member.is_empty());
-    let primary = all.lines().filter(|line| field(line, 3) == field(passwd, 3)).map(|line| field(line, 0));
-    let mut others: Vec<&str> = listed.chain(primary).filter(|member| *member != user).collect();
+    let listed = field(group, 3)
+        .split(',')
+        .filter(|member| !member.is_empty());
+    let primary = all
+        .lines()
+        .filter(|line| field(line, 3) == field(passwd, 3))
+        .map(|line| field(line, 0));
+    let mut others: Vec<&str> = listed
+        .chain(primary)
+        .filter(|member| *member != user)
+        .collect();
     others.sort_unstable();
     others.dedup();
-    if others.is_empty() { Ok(name.to_owned()) } else { Err(shared(format!("also in it: {}", others.join(", ")))) }
+    if others.is_empty() {
+        Ok(name.to_owned())
+    } else {
+        Err(shared(format!("also in it: {}", others.join(", "))))
+    }
 }
 
 fn field(line: &str, index: usize) -> &str {
@@ -82,10 +105,16 @@ mod tests {
         for (group, all) in [
             ("users:x:1000:", all.as_str()),
             ("anna:x:1000:ben", all.as_str()),
-            ("anna:x:1000:", &format!("{all}\nben:x:1001:1000::/home/ben:/bin/sh")),
+            (
+                "anna:x:1000:",
+                &format!("{all}\nben:x:1001:1000::/home/ben:/bin/sh"),
+            ),
             ("", all.as_str()),
         ] {
-            assert!(matches!(judge(ANNA, group, all), Err(GroupError::Shared { .. })), "{group}");
+            assert!(
+                matches!(judge(ANNA, group, all), Err(GroupError::Shared { .. })),
+                "{group}"
+            );
         }
     }
 }

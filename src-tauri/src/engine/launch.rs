@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use super::AwayReason;
 use super::endpoint::DEFAULT_SOCKET;
 use super::group::{GroupError, private_group};
-use super::watch_path::PathWatch;
+use super::sys::PathWatch;
 
 /// What gantryd says when it answers requests.
 const READY: &str = "listening on";
@@ -78,7 +78,9 @@ impl LaunchError {
             Self::NoPkexec { .. } => AwayReason::NoPrivilege,
             Self::Declined => AwayReason::Declined,
             Self::Group(_) => AwayReason::SharedGroup,
-            Self::Ended { .. } | Self::Log { .. } | Self::NoHome | Self::Run { .. } => AwayReason::Ended,
+            Self::Ended { .. } | Self::Log { .. } | Self::NoHome | Self::Run { .. } => {
+                AwayReason::Ended
+            }
         }
     }
 }
@@ -89,7 +91,10 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
     let uid = rustix::process::getuid().as_raw();
     let gantryd = find_gantryd()?;
     let mut arguments: Vec<String> = Vec::new();
-    if let Some(file) = std::env::var("GANTRY_CONFIG").ok().filter(|file| !file.is_empty()) {
+    if let Some(file) = std::env::var("GANTRY_CONFIG")
+        .ok()
+        .filter(|file| !file.is_empty())
+    {
         arguments.extend(["--config-file".into(), file]);
     }
     if socket != Path::new(DEFAULT_SOCKET) {
@@ -100,7 +105,9 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
     } else {
         arguments.extend(["--group".into(), private_group(uid).await?]);
         let Some(pkexec) = on_path("pkexec") else {
-            return Err(LaunchError::NoPkexec { command: format!("{} {}", gantryd.display(), arguments.join(" ")) });
+            return Err(LaunchError::NoPkexec {
+                command: format!("{} {}", gantryd.display(), arguments.join(" ")),
+            });
         };
         arguments.insert(0, gantryd.to_string_lossy().into_owned());
         asking();
@@ -108,7 +115,10 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
     };
 
     let path = log_file(uid)?;
-    let log_error = |source| LaunchError::Log { path: path.clone(), source };
+    let log_error = |source| LaunchError::Log {
+        path: path.clone(),
+        source,
+    };
     let mut log = Log::create(&path).map_err(log_error)?;
     let mut child = Command::new(&program)
         .args(&arguments)
@@ -119,11 +129,16 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
         // Ctrl-C in the terminal that runs the app must not reach the engine.
         .process_group(0)
         .spawn()
-        .map_err(|source| LaunchError::Run { program: program.clone(), source })?;
-    await_ready(&mut child, &mut log, uid != 0).await.map_err(|error| match error {
-        Waiting::Launch(error) => error,
-        Waiting::Log(source) => log_error(source),
-    })?;
+        .map_err(|source| LaunchError::Run {
+            program: program.clone(),
+            source,
+        })?;
+    await_ready(&mut child, &mut log, uid != 0)
+        .await
+        .map_err(|error| match error {
+            Waiting::Launch(error) => error,
+            Waiting::Log(source) => log_error(source),
+        })?;
     // Reaps it when it ends while the app still runs.
     tokio::spawn(async move { child.wait().await });
     Ok(())
@@ -175,8 +190,18 @@ impl Log {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = File::options().read(true).append(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Self { file, watch: PathWatch::new(path)?, offset: 0, said: String::new() })
+        let file = File::options()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self {
+            file,
+            watch: PathWatch::new(path)?,
+            offset: 0,
+            said: String::new(),
+        })
     }
 
     fn writer(&self) -> std::io::Result<File> {
@@ -194,13 +219,21 @@ impl Log {
 
     fn last_words(&mut self) -> std::io::Result<String> {
         self.says_ready()?;
-        let from = self.said.char_indices().rev().nth(LAST_WORDS).map_or(0, |(at, _)| at);
+        let from = self
+            .said
+            .char_indices()
+            .rev()
+            .nth(LAST_WORDS)
+            .map_or(0, |(at, _)| at);
         Ok(self.said[from..].trim().to_owned())
     }
 }
 
 fn find_gantryd() -> Result<PathBuf, LaunchError> {
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| exe.parent().map(Path::to_owned))
+        .unwrap_or_default();
     let own = beside.join("gantryd");
     if own.is_file() {
         return Ok(own);
@@ -209,11 +242,17 @@ fn find_gantryd() -> Result<PathBuf, LaunchError> {
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 fn log_file(uid: u32) -> Result<PathBuf, LaunchError> {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let state = match (folder("XDG_STATE_HOME"), folder("HOME")) {
         (Some(state), _) => state.join("gantry"),
         (None, Some(home)) => home.join(".local/state/gantry"),

@@ -8,7 +8,7 @@ pub mod endpoint;
 mod group;
 mod launch;
 pub mod supervise;
-mod watch_path;
+mod sys;
 
 use bollard::Docker;
 use serde::Serialize;

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use tokio::net::UnixStream;
 
 use super::endpoint::{Address, Endpoint};
-use super::watch_path::PathWatch;
+use super::sys::PathWatch;
 use super::{AwayReason, Engine, EngineEvent, EngineState, launch};
 
 /// Runs for as long as the app does.
@@ -41,20 +41,33 @@ pub async fn run(engine: &Engine) {
                 }
                 engine.away(endpoint.url(), AwayReason::Lost, String::new());
             }
-            Err(Unreached { reason: AwayReason::NotAnswering, detail }) => match (&endpoint.address, may_start) {
+            Err(Unreached {
+                reason: AwayReason::NotAnswering,
+                detail,
+            }) => match (&endpoint.address, may_start) {
                 (Address::Unix(socket), true) => {
                     may_start = false;
-                    engine.state.send_replace(EngineState::Starting { asking: false });
+                    engine
+                        .state
+                        .send_replace(EngineState::Starting { asking: false });
                     let asking = || {
-                        engine.state.send_replace(EngineState::Starting { asking: true });
+                        engine
+                            .state
+                            .send_replace(EngineState::Starting { asking: true });
                     };
                     match launch::start(socket, asking).await {
                         Ok(()) => continue,
-                        Err(error) => engine.away(endpoint.url(), error.reason(), error.to_string()),
+                        Err(error) => {
+                            engine.away(endpoint.url(), error.reason(), error.to_string())
+                        }
                     }
                 }
                 _ => {
-                    let reason = if was_there { AwayReason::Lost } else { AwayReason::NotAnswering };
+                    let reason = if was_there {
+                        AwayReason::Lost
+                    } else {
+                        AwayReason::NotAnswering
+                    };
                     engine.away(endpoint.url(), reason, detail);
                 }
             },
@@ -70,7 +83,11 @@ pub async fn run(engine: &Engine) {
 impl Engine {
     fn away(&self, endpoint: String, reason: AwayReason, detail: String) {
         tracing::warn!(%endpoint, ?reason, detail, "no engine");
-        self.state.send_replace(EngineState::Away { endpoint, reason, detail });
+        self.state.send_replace(EngineState::Away {
+            endpoint,
+            reason,
+            detail,
+        });
     }
 }
 
@@ -80,21 +97,34 @@ struct Unreached {
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached> {
-    reachable(&endpoint.address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Unreached { reason: AwayReason::NoAccess, detail: error.to_string() },
-        _ => Unreached { reason: AwayReason::NotAnswering, detail: error.to_string() },
-    })?;
+    reachable(&endpoint.address)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Unreached {
+                reason: AwayReason::NoAccess,
+                detail: error.to_string(),
+            },
+            _ => Unreached {
+                reason: AwayReason::NotAnswering,
+                detail: error.to_string(),
+            },
+        })?;
     let talk = async {
         let client = endpoint.client()?.negotiate_version().await?;
         let version = client.version().await?;
         Ok::<_, bollard::errors::Error>((client, version))
     };
     // Something listens: an error here is its answer, not its absence.
-    let (client, version) =
-        talk.await.map_err(|error| Unreached { reason: AwayReason::BadAnswer, detail: error.to_string() })?;
+    let (client, version) = talk.await.map_err(|error| Unreached {
+        reason: AwayReason::BadAnswer,
+        detail: error.to_string(),
+    })?;
     let state = EngineState::Ready {
         endpoint: endpoint.url(),
-        name: version.platform.map(|platform| platform.name).unwrap_or_default(),
+        name: version
+            .platform
+            .map(|platform| platform.name)
+            .unwrap_or_default(),
         version: version.version.unwrap_or_default(),
         api_version: client.client_version().to_string(),
     };
@@ -138,7 +168,9 @@ async fn appears(address: &Address) {
         match socket_appears(socket).await {
             Ok(()) => return,
             // Without the kernel's word there is still the button.
-            Err(error) => tracing::warn!(socket = %socket.display(), %error, "cannot watch the socket's folder"),
+            Err(error) => {
+                tracing::warn!(socket = %socket.display(), %error, "cannot watch the socket's folder")
+            }
         }
     }
     std::future::pending().await
@@ -167,7 +199,12 @@ async fn socket_appears(socket: &Path) -> io::Result<()> {
 }
 
 fn nearest_folder(socket: &Path) -> PathBuf {
-    socket.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
+    socket
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.is_dir())
+        .unwrap_or(Path::new("/"))
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -184,13 +221,22 @@ mod tests {
         std::fs::create_dir(folder.path().join("run")).expect("folder");
         assert!(futures::poll!(&mut waiting).is_pending());
         let _listener = tokio::net::UnixListener::bind(&socket).expect("socket");
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("noticed").expect("watched");
+        tokio::time::timeout(Duration::from_secs(60), waiting)
+            .await
+            .expect("noticed")
+            .expect("watched");
     }
 
     #[test]
     fn events_of_an_exec_are_not_passed_on() {
-        let message = |action: &str| EventMessage { action: Some(action.into()), ..Default::default() };
+        let message = |action: &str| EventMessage {
+            action: Some(action.into()),
+            ..Default::default()
+        };
         assert!(event(message("exec_start: sh")).is_none());
-        assert_eq!(event(message("die")).map(|event| event.action).as_deref(), Some("die"));
+        assert_eq!(
+            event(message("die")).map(|event| event.action).as_deref(),
+            Some("die")
+        );
     }
 }

@@ -20,9 +20,16 @@ impl PathWatch {
         inotify::add_watch(
             &inotify,
             path,
-            WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF,
+            WatchFlags::MODIFY
+                | WatchFlags::CREATE
+                | WatchFlags::MOVED_TO
+                | WatchFlags::ATTRIB
+                | WatchFlags::DELETE_SELF,
         )?;
-        Ok(Self { inotify: AsyncFd::new(inotify)? })
+        // SAFETY: `OwnedFd` owns the descriptor and always answers the same one; it is neither replaced nor closed
+        // while the `AsyncFd` holds it, which deregisters it before it is dropped.
+        let inotify = unsafe { AsyncFd::register(inotify) }?;
+        Ok(Self { inotify })
     }
 
     /// Waits until something has changed since the last call (or since [`PathWatch::new`]).
