@@ -1,0 +1,321 @@
+//! The real `gantryd`, with roots, bridge and subnet of its own.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{Namespace, PATIENCE, Response, Subnet, leftovers, request, until};
+
+/// The folder of the programs that are tested: `$GANTRY_PROGRAMS`, or where cargo put them.
+///
+/// # Panics
+/// Where they haven't been built.
+#[must_use]
+pub fn programs() -> PathBuf {
+    let folder = std::env::var_os("GANTRY_PROGRAMS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            let own = std::env::current_exe().expect("a program knows its path");
+            // target/debug/crash, or target/debug/deps/it-0123456789abcdef
+            let folder = own.parent().expect("a program lies in a folder");
+            if folder.ends_with("deps") {
+                folder.parent().unwrap_or(folder).to_owned()
+            } else {
+                folder.to_owned()
+            }
+        });
+    for name in ["gantryd", "gantry", "gantry-shim", "gantry-proxy"] {
+        let path = folder.join(name);
+        assert!(
+            path.exists(),
+            "{} is missing: run `cargo build --workspace --bins` first",
+            path.display()
+        );
+    }
+    folder
+}
+
+/// How an engine is started.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// More of its flags.
+    pub flags: Vec<String>,
+    /// Where its network is; the machine's own where none.
+    pub namespace: Option<&'a Namespace>,
+}
+
+/// An engine; ended when dropped, with all that it made.
+pub struct Engine {
+    folder: TempDir,
+    subnet: Subnet,
+    flags: Vec<String>,
+    namespace: Option<PathBuf>,
+    process: Option<Child>,
+}
+
+impl Engine {
+    /// Starts one and waits for its first answer.
+    ///
+    /// # Panics
+    /// Where it doesn't answer, with its log.
+    #[must_use]
+    pub fn start(options: Options<'_>) -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "these tests start containers: run them as root"
+        );
+        let mut engine = Self {
+            folder: tempfile::Builder::new()
+                .prefix("gantry-test-")
+                .tempdir()
+                .expect("a temporary folder"),
+            subnet: Subnet::take(),
+            flags: options.flags,
+            namespace: options.namespace.map(Namespace::path),
+            process: None,
+        };
+        engine.restart();
+        engine
+    }
+
+    /// Starts it (again) and waits for its first answer; gives the time that took.
+    ///
+    /// # Panics
+    /// Where it doesn't answer, with its log.
+    pub fn restart(&mut self) -> Duration {
+        self.kill();
+        let began = Instant::now();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .expect("the engine's log");
+        let gantryd = programs().join("gantryd");
+        let mut command = match &self.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("nsenter");
+                command
+                    .arg(format!("--net={}", namespace.display()))
+                    .arg(gantryd);
+                command
+            }
+            None => Command::new(gantryd),
+        };
+        command
+            .arg("--data-root")
+            .arg(self.data_root())
+            .arg("--exec-root")
+            .arg(self.exec_root())
+            .arg("--host")
+            .arg(self.host())
+            .args([
+                "--bridge",
+                &self.subnet.bridge(),
+                "--bip",
+                &self.subnet.bip(),
+            ])
+            .args(["--log-level", "debug"])
+            .args(&self.flags)
+            .env_remove("DOCKER_HOST")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a descriptor"))
+            .stderr(log);
+        self.process = Some(
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")),
+        );
+        until("gantryd should answer", || {
+            if let Some(status) = self
+                .process
+                .as_mut()
+                .and_then(|process| process.try_wait().ok().flatten())
+            {
+                panic!("gantryd ended at once ({status}); its log:\n{}", self.log());
+            }
+            match self.try_ask("GET", "/_ping", &[], &[]) {
+                Ok(response) if response.status == 200 => Ok(()),
+                other => Err(format!("{other:?}\n{}", self.log())),
+            }
+        });
+        began.elapsed()
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// Where it doesn't run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the engine runs").id()
+    }
+
+    /// Ends it with SIGKILL, at once; containers live on.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Asks it to end, and waits.
+    ///
+    /// # Panics
+    /// Where it doesn't end.
+    pub fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        if let Some(pid) = Pid::from_raw(process.id().cast_signed()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !matches!(process.try_wait(), Ok(Some(_))) {
+            if Instant::now() > deadline {
+                let _ = process.kill();
+                let _ = process.wait();
+                panic!(
+                    "gantryd does not end when asked to; its log:\n{}",
+                    self.log()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Its whole log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("gantryd.log")
+    }
+
+    /// A folder that goes with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `--data-root`.
+    #[must_use]
+    pub fn data_root(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// `--exec-root`.
+    #[must_use]
+    pub fn exec_root(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("gantry.sock")
+    }
+
+    /// For `DOCKER_HOST`.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Its bridge and addresses.
+    #[must_use]
+    pub fn subnet(&self) -> &Subnet {
+        &self.subnet
+    }
+
+    /// Sends it a request.
+    ///
+    /// # Errors
+    /// Where it can't be reached.
+    pub fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Response> {
+        let stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        request(stream, method, path, headers, body)
+    }
+
+    /// Sends it a request with a JSON body, or none where the text is empty.
+    ///
+    /// # Panics
+    /// Where it can't be reached.
+    #[track_caller]
+    pub fn ask(&self, method: &str, path: &str, json: &str) -> Response {
+        let headers: &[_] = if json.is_empty() {
+            &[]
+        } else {
+            &[("Content-Type", "application/json")]
+        };
+        self.try_ask(method, path, headers, json.as_bytes())
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{method} {path}: {error}; the engine's log:\n{}",
+                    self.log()
+                )
+            })
+    }
+
+    /// Removes all containers, ends the engine and gives what is left of both.
+    fn end(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.process.is_some() {
+            let containers = self.try_ask("GET", "/containers/json?all=1", &[], &[]);
+            let containers = containers.map(|answer| answer.json()).unwrap_or_default();
+            for container in containers.as_array().into_iter().flatten() {
+                let id = container["Id"].as_str().unwrap_or_default();
+                let answer =
+                    self.try_ask("DELETE", &format!("/containers/{id}?force=1&v=1"), &[], &[]);
+                if !answer
+                    .as_ref()
+                    .is_ok_and(|answer| answer.status == 204 || answer.status == 404)
+                {
+                    left.push(format!(
+                        "container {id}, which can't be removed: {answer:?}"
+                    ));
+                }
+            }
+            self.stop();
+        }
+        left.extend(leftovers::find(self));
+        leftovers::clear(self);
+        left
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(60).collect();
+            eprintln!("--- the engine's last words:");
+            for line in tail.iter().rev() {
+                eprintln!("{line}");
+            }
+            // A second panic would hide the first.
+            let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.end()));
+            eprintln!("--- left behind: {end:?}");
+            return;
+        }
+        let left = self.end();
+        assert!(
+            left.is_empty(),
+            "the engine left behind: {left:#?}\nits log:\n{}",
+            self.log()
+        );
+    }
+}
