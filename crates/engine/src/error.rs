@@ -2,8 +2,12 @@
 //!
 //! The HTTP status is a number here, so that the engine stays free of HTTP types.
 
+use gantry_image::{ErrorKind, ImageError};
+
+use crate::archive::ArchiveError;
 use crate::config::ConfigError;
 use crate::store::StoreError;
+use crate::volumes::VolumeError;
 
 /// A failure as the person who asked needs to know it.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,15 @@ pub enum Error {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Images.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Volumes.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// Copying in and out of containers.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The kernel or the file system.
     #[error("{what}: {source}")]
     Io {
@@ -142,10 +155,59 @@ impl Error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Kind::DiskFull
             }
+            Error::Image(error) => image(error),
+            Error::Volume(error) => volume(error),
+            Error::Archive(error) => archive(error),
             Error::Start { .. } | Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
                 Kind::Internal
             }
         }
+    }
+}
+
+fn image(error: &ImageError) -> Kind {
+    match error.kind() {
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Conflict => Kind::Conflict,
+        ErrorKind::InvalidInput => Kind::InvalidInput,
+        // Docker answers 500 to a registry that wants other credentials: a 401 would be about ourselves.
+        ErrorKind::Unauthorized | ErrorKind::Unavailable | ErrorKind::Internal => Kind::Internal,
+    }
+}
+
+fn volume(error: &VolumeError) -> Kind {
+    match error {
+        VolumeError::NotFound(_) | VolumeError::Driver(_) => Kind::NotFound,
+        VolumeError::Name(_)
+        | VolumeError::ShortName(_)
+        | VolumeError::LongName(_)
+        | VolumeError::UnknownOption { .. }
+        | VolumeError::MissingOption(_) => Kind::InvalidInput,
+        VolumeError::InUse { .. } | VolumeError::Held(_) => Kind::Conflict,
+        VolumeError::Fill { source, .. } => archive(source),
+        VolumeError::Store(error) if error.is_disk_full() => Kind::DiskFull,
+        VolumeError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            Kind::DiskFull
+        }
+        VolumeError::Mount { .. } | VolumeError::Io { .. } | VolumeError::Store(_) => {
+            Kind::Internal
+        }
+    }
+}
+
+fn archive(error: &ArchiveError) -> Kind {
+    match error {
+        ArchiveError::NoSuchPath { .. } => Kind::NotFound,
+        ArchiveError::ReadOnlyRoot | ArchiveError::ReadOnlyMount => Kind::Forbidden,
+        ArchiveError::NotAFolder
+        | ArchiveError::FolderInTheWay { .. }
+        | ArchiveError::FileInTheWay { .. }
+        | ArchiveError::Tar(_)
+        | ArchiveError::TooDeep { .. } => Kind::InvalidInput,
+        ArchiveError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            Kind::DiskFull
+        }
+        ArchiveError::Io { .. } | ArchiveError::Rootfs(_) => Kind::Internal,
     }
 }
 

@@ -1,1 +1,181 @@
 //! Named and anonymous volumes of the `local` driver.
+//!
+//! ```text
+//! <data-root>/volumes/<name>/_data       the volume's content
+//! <data-root>/volumes/<name>/_fresh      content being copied from an image; renamed to _data when it is whole
+//! <data-root>/volumes/.removed-<n>-<name> a volume being removed
+//! ```
+//!
+//! The table `volumes` says what a client was told of. A folder without a row is kept as a volume if anything is in it
+//! (a lost database must not cost data) and removed if not; a row without a folder gets an empty one.
+//!
+//! Who uses a volume is the containers' knowledge: callers that remove ask for it under the volumes' own lock, and a
+//! caller that is about to record a use takes a [`VolumeHold`] first.
+
+mod create;
+mod error;
+mod fill;
+mod name;
+mod open;
+mod options;
+mod remove;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use time::OffsetDateTime;
+
+pub use create::Create;
+pub use error::VolumeError;
+pub use fill::Source;
+pub use name::VolumeName;
+pub use options::Options;
+pub use remove::Removed;
+
+use crate::events::{Events, Subject};
+use crate::store::Store;
+
+/// The label that marks an anonymous volume, as Docker's.
+pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
+
+/// What is known of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: VolumeName,
+    /// When it was made.
+    pub created: OffsetDateTime,
+    /// Made for a container without being named.
+    pub anonymous: bool,
+    /// What people noted on it.
+    pub labels: BTreeMap<String, String>,
+    /// `type`, `o` and `device`.
+    pub options: BTreeMap<String, String>,
+}
+
+/// All volumes. All calls that change something block: run them off the reactor.
+#[derive(Debug)]
+pub struct Volumes {
+    root: PathBuf,
+    scratch: PathBuf,
+    store: Store,
+    events: Arc<Events>,
+    /// Held by whoever changes volumes.
+    turn: Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    volumes: BTreeMap<VolumeName, Arc<Volume>>,
+    holds: HashMap<VolumeName, usize>,
+}
+
+/// Keeps a volume from being removed and unmounted until its use is recorded.
+#[derive(Debug)]
+pub struct VolumeHold {
+    volumes: Arc<Volumes>,
+    volume: Arc<Volume>,
+}
+
+impl Volumes {
+    /// All of them, by name.
+    pub fn list(&self) -> Vec<Arc<Volume>> {
+        self.state().volumes.values().cloned().collect()
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Result<Arc<Volume>, VolumeError> {
+        let missing = || VolumeError::NotFound(name.to_owned());
+        let known = name.parse::<VolumeName>().map_err(|_| missing())?;
+        self.state()
+            .volumes
+            .get(&known)
+            .cloned()
+            .ok_or_else(missing)
+    }
+
+    /// Takes a hold on a volume that is there.
+    pub fn hold(self: &Arc<Self>, name: &str) -> Result<VolumeHold, VolumeError> {
+        let _turn = self.turn();
+        let volume = self.get(name)?;
+        Ok(self.held(volume))
+    }
+
+    /// Where its content is.
+    pub fn data(&self, name: &VolumeName) -> PathBuf {
+        self.folder(name).join("_data")
+    }
+
+    fn folder(&self, name: &VolumeName) -> PathBuf {
+        self.root.join(name.as_str())
+    }
+
+    fn held(self: &Arc<Self>, volume: Arc<Volume>) -> VolumeHold {
+        *self.state().holds.entry(volume.name.clone()).or_default() += 1;
+        VolumeHold {
+            volumes: Arc::clone(self),
+            volume,
+        }
+    }
+
+    fn is_held(&self, name: &VolumeName) -> bool {
+        self.state().holds.contains_key(name)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, action: &str, name: &VolumeName) {
+        let attributes = BTreeMap::from([("driver".to_owned(), "local".to_owned())]);
+        self.events
+            .publish(Subject::Volume, action, name.as_str(), attributes);
+    }
+}
+
+impl VolumeHold {
+    /// The volume.
+    pub fn volume(&self) -> &Arc<Volume> {
+        &self.volume
+    }
+
+    /// Where its content is.
+    pub fn data(&self) -> PathBuf {
+        self.volumes.data(&self.volume.name)
+    }
+
+    /// Mounts what the volume's options say, if they say something and it isn't yet, and gives the folder to bind into
+    /// the container. Blocks.
+    pub fn mount(&self) -> Result<PathBuf, VolumeError> {
+        let data = self.data();
+        if let Some(options) = Options::of(&self.volume.options)? {
+            let _turn = self.volumes.turn();
+            options.mount(&self.volume.name, &data)?;
+        }
+        Ok(data)
+    }
+}
+
+impl Drop for VolumeHold {
+    fn drop(&mut self) {
+        let mut state = self.volumes.state();
+        if let Some(count) = state.holds.get_mut(&self.volume.name) {
+            *count -= 1;
+            if *count == 0 {
+                state.holds.remove(&self.volume.name);
+            }
+        }
+    }
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}
