@@ -1,0 +1,141 @@
+//! What a container may use.
+
+use gantry_tests::{Client, World};
+
+both!(
+    memory_has_an_end,
+    processors_are_shared_out,
+    processes_are_counted,
+    limits_change_while_it_runs,
+    the_host_is_out_of_reach,
+);
+
+fn memory_has_an_end(client: Client) {
+    let world = World::new(client);
+    let script = "a=0123456789; while :; do a=$a$a; done";
+    world
+        .cli(&[
+            "run", "--name", "c", "-m", "64m", "busybox", "sh", "-c", script,
+        ])
+        .fails(137);
+    let state = world.inspect("c")["State"].clone();
+    assert_eq!(
+        (&state["OOMKilled"], &state["ExitCode"]),
+        (&true.into(), &137.into()),
+        "{state}"
+    );
+    assert_eq!(
+        world
+            .cli(&["inspect", "--format", "{{.State.OOMKilled}}", "c"])
+            .ok(),
+        "true"
+    );
+    // Killed by somebody is another thing.
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "d",
+            "-m",
+            "64m",
+            "busybox",
+            "sh",
+            "-c",
+            "kill -9 $$",
+        ])
+        .fails(137);
+    assert_eq!(world.inspect("d")["State"]["OOMKilled"], false);
+}
+
+fn processors_are_shared_out(client: Client) {
+    let world = World::new(client);
+    let script = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null";
+    let said = world.cli(&[
+        "run", "--rm", "--cpus", "0.5", "busybox", "sh", "-c", script,
+    ]);
+    assert!(said.stdout.starts_with("50000"), "{said:?}");
+    world
+        .cli(&["create", "--name", "c", "--cpus", "1.5", "busybox"])
+        .ok();
+    assert_eq!(
+        world.inspect("c")["HostConfig"]["NanoCpus"],
+        1_500_000_000u64
+    );
+    let error = world.cli(&["create", "--cpus", "9999", "busybox"]).fails(1);
+    assert!(error.contains("range of CPUs is from 0.01 to"), "{error}");
+}
+
+fn processes_are_counted(client: Client) {
+    let world = World::new(client);
+    let script = "for i in $(seq 40); do sleep 5 & done; echo all started";
+    let said = world.cli(&[
+        "run",
+        "--rm",
+        "--pids-limit",
+        "10",
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ]);
+    assert!(
+        said.stderr.contains("can't fork") && !said.stdout.contains("all started"),
+        "{said:?}"
+    );
+    let said = world.cli(&["run", "--rm", "busybox", "sh", "-c", script]);
+    assert_eq!(said.stdout, "all started\n", "{said:?}");
+}
+
+fn limits_change_while_it_runs(client: Client) {
+    let world = World::new(client);
+    world
+        .cli(&[
+            "run", "-d", "--name", "c", "-m", "64m", "busybox", "sleep", "1000",
+        ])
+        .ok();
+    world
+        .cli(&["update", "--memory", "128m", "--memory-swap", "256m", "c"])
+        .ok();
+    let script =
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
+    assert_eq!(
+        world.cli(&["exec", "c", "sh", "-c", script]).stdout,
+        "134217728\n"
+    );
+    assert_eq!(world.inspect("c")["HostConfig"]["Memory"], 134_217_728);
+}
+
+fn the_host_is_out_of_reach(client: Client) {
+    let world = World::new(client);
+    let run =
+        |script: &str| world.cli(&["run", "--rm", "-m", "64m", "busybox", "sh", "-c", script]);
+    // Root in the container may not raise its own limits, reach the clock, or read the kernel's secrets.
+    let raised = "for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do \
+        [ -e $f ] && echo 1073741824 > $f && echo raised; done; true";
+    let said = run(raised);
+    assert!(
+        said.stderr.contains("Read-only file system") && said.stdout.is_empty(),
+        "{said:?}"
+    );
+    let said = run("mkdir /sys/fs/cgroup/systemd/x /sys/fs/cgroup/x && echo made");
+    assert!(!said.stdout.contains("made"), "{said:?}");
+    let said = run(
+        "date -s 2030-01-01 2>&1 >/dev/null; cat /proc/kcore 2>&1 | wc -c; echo 1 > /proc/sysrq-trigger",
+    );
+    assert!(
+        said.stdout.contains("not permitted") && said.stdout.ends_with("0\n"),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("Read-only file system"), "{said:?}");
+    let said = run("unshare -m true; mount -t tmpfs x /tmp; mknod /tmp/d b 254 0 && cat /tmp/d");
+    assert!(!said.stderr.is_empty() && said.code != 0, "{said:?}");
+    // No descriptor of the engine or the shim came along.
+    let said = run("ls -l /proc/self/fd | grep -v -e pipe: -e /dev/null -e '/proc/.*/fd' -e total");
+    assert_eq!(said.stdout, "", "{said:?}");
+    let said = run("grep -E 'NoNewPrivs|Seccomp:|SigIgn|SigBlk' /proc/self/status | tr '\\t' ' '");
+    assert!(said.stdout.contains("Seccomp: 2"), "{said:?}");
+    assert!(
+        said.stdout.contains("SigBlk: 0000000000000000")
+            && said.stdout.contains("SigIgn: 0000000000000000")
+    );
+}

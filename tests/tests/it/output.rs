@@ -1,0 +1,175 @@
+//! `logs` and `attach`.
+
+use gantry_tests::{Client, World};
+
+both!(
+    streams_stay_apart,
+    the_end_of_a_log,
+    following_ends_with_the_container,
+    times_can_be_asked_for,
+    attaching_sees_what_comes,
+    bytes_come_back_as_they_were,
+    another_driver_is_refused,
+);
+
+fn streams_stay_apart(client: Client) {
+    let world = World::new(client);
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "c",
+            "busybox",
+            "sh",
+            "-c",
+            "echo out; echo err >&2; printf unfinished",
+        ])
+        .ok();
+    let said = world.cli(&["logs", "c"]);
+    assert_eq!(
+        (said.stdout.as_str(), said.stderr.as_str()),
+        ("out\nunfinished", "err\n"),
+        "{said:?}"
+    );
+    // Both lie in one file, as Docker's driver writes them.
+    let error = world.cli(&["logs", "nobody"]).fails(1);
+    assert!(
+        error.to_lowercase().contains("no such container: nobody"),
+        "{error}"
+    );
+}
+
+fn the_end_of_a_log(client: Client) {
+    let world = World::new(client);
+    world
+        .cli(&["run", "--name", "c", "busybox", "seq", "1", "1000"])
+        .ok();
+    assert_eq!(
+        world.cli(&["logs", "--tail", "3", "c"]).ok(),
+        "998\n999\n1000"
+    );
+    assert_eq!(world.cli(&["logs", "--tail", "0", "c"]).ok(), "");
+    assert_eq!(world.cli(&["logs", "c"]).ok().lines().count(), 1000);
+}
+
+fn following_ends_with_the_container(client: Client) {
+    let world = World::new(client);
+    let script =
+        "i=0; while [ ! -e /tmp/stop ]; do echo line $i; i=$((i+1)); usleep 5000; done; echo last";
+    world
+        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .ok();
+    let follow = world.start(&["logs", "-f", "c"]);
+    follow.expect("line 20\n");
+    let from_the_end = world.start(&["logs", "-f", "--tail", "1", "c"]);
+    from_the_end.expect("line");
+    world.cli(&["exec", "c", "touch", "/tmp/stop"]).ok();
+    let (all, end) = (follow.end(), from_the_end.end());
+    assert_eq!((all.code, end.code), (0, 0));
+    assert_eq!(
+        all.stdout,
+        world.cli(&["logs", "c"]).stdout,
+        "nothing is missing and nothing is there twice"
+    );
+    assert!(
+        all.stdout.ends_with("last\n") && all.stdout.ends_with(&end.stdout),
+        "{end:?}"
+    );
+}
+
+fn times_can_be_asked_for(client: Client) {
+    let world = World::new(client);
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "c",
+            "busybox",
+            "sh",
+            "-c",
+            "echo early; sleep 1; echo late",
+        ])
+        .ok();
+    let stamped = world.cli(&["logs", "-t", "c"]).ok();
+    let times: Vec<_> = stamped
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    assert_eq!((times[0].1, times[1].1), ("early", "late"), "{stamped}");
+    let late = times[1].0;
+    assert_eq!(world.cli(&["logs", "--since", late, "c"]).ok(), "late");
+    assert_eq!(
+        world.cli(&["logs", "--until", times[0].0, "c"]).ok(),
+        "early"
+    );
+    assert_eq!(
+        world.cli(&["logs", "--since", "10m", "c"]).ok(),
+        "early\nlate"
+    );
+}
+
+fn attaching_sees_what_comes(client: Client) {
+    let world = World::new(client);
+    let script = "read line; echo got $line; exit 4";
+    world
+        .cli(&["run", "-di", "--name", "c", "busybox", "sh", "-c", script])
+        .ok();
+    let said = world.cli_with_input(&["attach", "c"], b"something\n");
+    assert_eq!(
+        (said.stdout.as_str(), said.code),
+        ("got something\n", 4),
+        "{said:?}"
+    );
+}
+
+fn bytes_come_back_as_they_were(client: Client) {
+    let world = World::new(client);
+    let script =
+        "printf '\\377\\376 not text \\200\\n'; head -c 40000 /dev/zero | tr '\\0' x; echo";
+    world
+        .cli(&["run", "--name", "c", "busybox", "sh", "-c", script])
+        .ok();
+    let answer = world.engine.ask("GET", "/containers/c/logs?stdout=1", "");
+    let mut bytes = Vec::new();
+    let mut rest = answer.body.as_slice();
+    while let [_, _, _, _, a, b, c, d, after @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        bytes.extend_from_slice(&after[..length]);
+        rest = &after[length..];
+    }
+    let expected = [
+        b"\xff\xfe not text \x80\n".as_slice(),
+        &[b'x'; 40_000],
+        b"\n",
+    ]
+    .concat();
+    assert!(
+        bytes == expected,
+        "{} bytes of {}: {:?}",
+        bytes.len(),
+        expected.len(),
+        &bytes[..bytes.len().min(40)]
+    );
+}
+
+fn another_driver_is_refused(client: Client) {
+    let world = World::new(client);
+    let error = world
+        .cli(&["create", "--log-driver", "carrier-pigeon", "busybox"])
+        .fails(1);
+    assert!(error.contains("carrier-pigeon"), "{error}");
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "silent",
+            "--log-driver",
+            "none",
+            "busybox",
+            "echo",
+            "unheard",
+        ])
+        .ok();
+    let said = world.cli(&["logs", "silent"]);
+    assert!(said.code != 0 && said.stdout.is_empty(), "{said:?}");
+}
