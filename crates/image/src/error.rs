@@ -93,10 +93,8 @@ pub enum ImageError {
         detail: String,
     },
     /// Credentials missing or wrong.
-    #[error("{registry}: {detail}")]
+    #[error("{detail}")]
     Unauthorized {
-        /// Registry.
-        registry: String,
         /// What was said.
         detail: String,
     },
@@ -217,6 +215,12 @@ pub enum ImageError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// Another engine has the store open.
+    #[error("the image store {} is in use by another engine", .path.display())]
+    StoreInUse {
+        /// The store's root.
+        path: PathBuf,
+    },
     /// The database.
     #[error("image database: {0}")]
     Database(#[from] rusqlite::Error),
@@ -309,7 +313,7 @@ impl ImageError {
             | E::AccessDenied { .. }
             | E::NoPlatform { .. }
             | E::WrongPlatform { .. } => ErrorKind::NotFound,
-            E::ReferenceInUse { .. } | E::InUse { .. } => ErrorKind::Conflict,
+            E::ReferenceInUse { .. } | E::InUse { .. } | E::StoreInUse { .. } => ErrorKind::Conflict,
             E::InvalidReference(_)
             | E::InvalidDigest(_)
             | E::TagWithDigest
