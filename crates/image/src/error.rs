@@ -313,7 +313,9 @@ impl ImageError {
             | E::AccessDenied { .. }
             | E::NoPlatform { .. }
             | E::WrongPlatform { .. } => ErrorKind::NotFound,
-            E::ReferenceInUse { .. } | E::InUse { .. } | E::StoreInUse { .. } => ErrorKind::Conflict,
+            E::ReferenceInUse { .. } | E::InUse { .. } | E::StoreInUse { .. } => {
+                ErrorKind::Conflict
+            }
             E::InvalidReference(_)
             | E::InvalidDigest(_)
             | E::TagWithDigest

@@ -33,11 +33,7 @@ pub struct Image {
 impl Image {
     /// Platform that the config names.
     pub fn platform(&self) -> Platform {
-        Platform {
-            os: self.config.os().to_string(),
-            architecture: self.config.architecture().to_string(),
-            variant: self.config.variant().clone(),
-        }
+        Platform::of_config(&self.config)
     }
 
     /// Whether it has no tag (`<none>:<none>` in lists).

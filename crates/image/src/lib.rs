@@ -12,10 +12,12 @@
 //! This crate knows no container and no HTTP server: who uses an image is asked of the caller.
 //! Everything that comes from outside (registries, archives, tars) is taken to be hostile.
 
+mod archive;
 mod auth;
 mod digest;
 mod error;
 mod event;
+mod flight;
 mod image;
 mod images;
 mod layer;
@@ -23,6 +25,8 @@ mod options;
 mod platform;
 mod progress;
 mod reference;
+mod registry;
+mod store;
 
 pub use auth::Auth;
 pub use digest::{Digest, ImageId, InvalidDigest};

@@ -38,6 +38,18 @@ impl Platform {
         }
     }
 
+    /// The one that an image's config names.
+    pub(crate) fn of_config(config: &oci_spec::image::ImageConfiguration) -> Platform {
+        Platform {
+            os: config.os().to_string(),
+            architecture: config.architecture().to_string(),
+            variant: config
+                .variant()
+                .clone()
+                .filter(|variant| !variant.is_empty()),
+        }
+    }
+
     /// Whether an image made for `offered` runs on this platform. An arm64 without a variant is v8; a variant not
     /// asked for is not compared.
     pub fn accepts(&self, offered: &Platform) -> bool {

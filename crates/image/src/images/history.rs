@@ -19,7 +19,11 @@ impl Images {
                 created: time_of(step.created().as_deref()),
                 created_by: step.created_by().clone().unwrap_or_default(),
                 tags: Vec::new(),
-                size: if step.empty_layer() == Some(true) { 0 } else { sizes.next().unwrap_or(0) },
+                size: if step.empty_layer() == Some(true) {
+                    0
+                } else {
+                    sizes.next().unwrap_or(0)
+                },
                 comment: step.comment().clone().unwrap_or_default(),
             })
             .collect();

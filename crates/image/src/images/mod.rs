@@ -63,7 +63,12 @@ impl Images {
             let lock = lock(&root)?;
             let boot = boot_id()?;
             let (files, database, catalog) = store::open(&root, &boot)?;
-            let unsettled = catalog.layers.values().filter(|row| row.unsettled.is_some()).map(|row| row.n).collect();
+            let unsettled = catalog
+                .layers
+                .values()
+                .filter(|row| row.unsettled.is_some())
+                .map(|row| row.n)
+                .collect();
             let inner = Inner {
                 keep: Keep::new(catalog),
                 turn: Arc::default(),
@@ -76,14 +81,24 @@ impl Images {
                 _lock: lock,
             };
             inner.settle(unsettled);
-            Ok(Images { inner: Arc::new(inner) })
+            Ok(Images {
+                inner: Arc::new(inner),
+            })
         })
         .await
     }
 
     /// All images, newest first.
     pub async fn list(&self) -> Result<Vec<Arc<Image>>, ImageError> {
-        let mut all: Vec<_> = self.inner.keep.lock().catalog.images.values().cloned().collect();
+        let mut all: Vec<_> = self
+            .inner
+            .keep
+            .lock()
+            .catalog
+            .images
+            .values()
+            .cloned()
+            .collect();
         all.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         Ok(all)
     }
@@ -96,8 +111,14 @@ impl Images {
     /// The image of an existing container. It is there even if it was deleted by force since the container was made.
     pub async fn of_container(&self, id: &ImageId) -> Result<Arc<Image>, ImageError> {
         let state = self.inner.keep.lock();
-        let found = state.catalog.images.get(id).or_else(|| state.catalog.kept.get(id));
-        found.cloned().ok_or_else(|| ImageError::NotFound(id.to_string()))
+        let found = state
+            .catalog
+            .images
+            .get(id)
+            .or_else(|| state.catalog.kept.get(id));
+        found
+            .cloned()
+            .ok_or_else(|| ImageError::NotFound(id.to_string()))
     }
 
     /// Like [`Images::get`], and [`Images::remove`] waits while the hold lives. Keep it short.
@@ -105,7 +126,10 @@ impl Images {
         let keep = &self.inner.keep;
         keep.until(|state| match state.catalog.find(name) {
             Ok(image) if state.is_leaving(image.id) => None,
-            Ok(image) => Some(Ok(Hold { _hold: keep.hold(state, image.id), image })),
+            Ok(image) => Some(Ok(Hold {
+                _hold: keep.hold(state, image.id),
+                image,
+            })),
             Err(error) => Some(Err(error)),
         })
         .await
@@ -164,28 +188,44 @@ impl Inner {
     }
 
     fn event(action: ImageAction, image: &Image, name: String) -> ImageEvent {
-        ImageEvent { action, actor: image.id.to_string(), name, labels: store::labels(&image.config) }
+        ImageEvent {
+            action,
+            actor: image.id.to_string(),
+            name,
+            labels: store::labels(&image.config),
+        }
     }
 }
 
 fn lock(root: &Path) -> Result<File, ImageError> {
     let path = root.join("lock");
-    let file = File::options().create(true).append(true).open(&path).at("open", &path)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .at("open", &path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ImageError::StoreInUse { path: root.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(ImageError::StoreInUse {
+            path: root.to_owned(),
+        }),
         Err(TryLockError::Error(error)) => Err(error).at("lock", path),
     }
 }
 
 fn boot_id() -> Result<String, ImageError> {
     let path = "/proc/sys/kernel/random/boot_id";
-    Ok(std::fs::read_to_string(path).at("read", path)?.trim().to_owned())
+    Ok(std::fs::read_to_string(path)
+        .at("read", path)?
+        .trim()
+        .to_owned())
 }
 
 /// Runs blocking work off the reactor.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
 ) -> Result<T, ImageError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ImageError::Interrupted)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| ImageError::Interrupted)?
 }

@@ -29,8 +29,14 @@ impl Images {
             if (dangling_only && !image.is_dangling()) || keep(&image) {
                 continue;
             }
-            let plan = Plan { untag: self.inner.keep.lock().catalog.references(image.id), delete: true };
-            let (lines, bytes) = self.inner.carry_out(turn, &image, plan, false, leaving).await?;
+            let plan = Plan {
+                untag: self.inner.keep.lock().catalog.references(image.id),
+                delete: true,
+            };
+            let (lines, bytes) = self
+                .inner
+                .carry_out(turn, &image, plan, false, leaving)
+                .await?;
             removed.extend(lines);
             won += bytes;
         }

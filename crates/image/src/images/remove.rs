@@ -6,7 +6,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{Images, Inner};
 use crate::store::{Change, LayerRow, Leaving, is_id_prefix};
-use crate::{Digest, Image, ImageAction, ImageError, ImageEvent, ImageId, InUseReason, Reference, Removed, Use};
+use crate::{
+    Digest, Image, ImageAction, ImageError, ImageEvent, ImageId, InUseReason, Reference, Removed,
+    Use,
+};
 
 /// What a removal comes to.
 #[derive(Default)]
@@ -28,7 +31,10 @@ impl Images {
         let references = self.inner.keep.lock().catalog.references(image.id);
         let uses = used_by(&image.id);
         let plan = plan(&image, &references, &uses, name, force)?;
-        let (removed, _) = self.inner.carry_out(turn, &image, plan, !uses.is_empty(), leaving).await?;
+        let (removed, _) = self
+            .inner
+            .carry_out(turn, &image, plan, !uses.is_empty(), leaving)
+            .await?;
         Ok(removed)
     }
 
@@ -42,10 +48,28 @@ impl Images {
             return Ok(());
         }
         let turn = self.inner.turn().await;
-        let kept: Vec<ImageId> = self.inner.keep.lock().catalog.kept.keys().copied().collect();
+        let kept: Vec<ImageId> = self
+            .inner
+            .keep
+            .lock()
+            .catalog
+            .kept
+            .keys()
+            .copied()
+            .collect();
         let delete: Vec<ImageId> = kept.into_iter().filter(|id| !in_use(id)).collect();
         if !delete.is_empty() {
-            self.inner.apply(turn, Change { delete, ..Change::default() }, Vec::new(), ()).await?;
+            self.inner
+                .apply(
+                    turn,
+                    Change {
+                        delete,
+                        ..Change::default()
+                    },
+                    Vec::new(),
+                    (),
+                )
+                .await?;
         }
         Ok(())
     }
@@ -67,7 +91,8 @@ impl Images {
                 image
             };
             drop(turn);
-            keep.until(|state| (!state.is_held(image.id)).then_some(())).await;
+            keep.until(|state| (!state.is_held(image.id)).then_some(()))
+                .await;
         }
     }
 }
@@ -82,10 +107,21 @@ impl Inner {
         layers_stay: bool,
         leaving: Leaving,
     ) -> Result<(Vec<Removed>, u64), ImageError> {
-        let mut change = Change { drop_names: plan.untag.clone(), ..Change::default() };
-        let mut removed: Vec<Removed> = plan.untag.iter().map(|name| Removed::Untagged(name.familiar())).collect();
+        let mut change = Change {
+            drop_names: plan.untag.clone(),
+            ..Change::default()
+        };
+        let mut removed: Vec<Removed> = plan
+            .untag
+            .iter()
+            .map(|name| Removed::Untagged(name.familiar()))
+            .collect();
         let event = |action| Inner::event(action, image, image.id.to_string());
-        let mut events: Vec<ImageEvent> = plan.untag.iter().map(|_| event(ImageAction::Untag)).collect();
+        let mut events: Vec<ImageEvent> = plan
+            .untag
+            .iter()
+            .map(|_| event(ImageAction::Untag))
+            .collect();
         if plan.delete {
             if layers_stay {
                 change.keep.push(image.id);
@@ -96,12 +132,22 @@ impl Inner {
             events.push(event(ImageAction::Delete));
         }
         let gone = self.apply(turn, change, events, leaving).await?;
-        removed.extend(chain_ids_of(image, &gone).into_iter().map(|id| Removed::Deleted(id.to_string())));
+        removed.extend(
+            chain_ids_of(image, &gone)
+                .into_iter()
+                .map(|id| Removed::Deleted(id.to_string())),
+        );
         Ok((removed, gone.iter().map(|row| row.size).sum()))
     }
 }
 
-fn plan(image: &Image, references: &[Reference], uses: &[Use], name: &str, force: bool) -> Result<Plan, ImageError> {
+fn plan(
+    image: &Image,
+    references: &[Reference],
+    uses: &[Use],
+    name: &str,
+    force: bool,
+) -> Result<Plan, ImageError> {
     let mut plan = Plan::default();
     let mut named = false;
     if is_id_prefix(image.id, name) {
@@ -127,7 +173,11 @@ fn plan(image: &Image, references: &[Reference], uses: &[Use], name: &str, force
         }
         named = true;
     }
-    let left: &[Reference] = if plan.untag.is_empty() { references } else { &[] };
+    let left: &[Reference] = if plan.untag.is_empty() {
+        references
+    } else {
+        &[]
+    };
     match check(image, left, uses, force) {
         Ok(()) => {
             plan.delete = true;
@@ -159,11 +209,17 @@ fn names_to_drop(references: &[Reference], name: &Reference) -> Vec<Reference> {
 fn is_single(references: &[Reference]) -> bool {
     let mut tags = references.iter().filter(|name| name.digest().is_none());
     let first = tags.next().or(references.first());
-    tags.next().is_none() && first.is_some_and(|first| references.iter().all(|name| name.same_repository(first)))
+    tags.next().is_none()
+        && first.is_some_and(|first| references.iter().all(|name| name.same_repository(first)))
 }
 
 /// Docker's order of conflicts: what force can't help comes first.
-fn check(image: &Image, references: &[Reference], uses: &[Use], force: bool) -> Result<(), ImageError> {
+fn check(
+    image: &Image,
+    references: &[Reference],
+    uses: &[Use],
+    force: bool,
+) -> Result<(), ImageError> {
     let conflict = |hard, reason| Err(ImageError::in_use(&image.id, hard, reason));
     if let Some(container) = uses.iter().find(|container| container.running) {
         return conflict(true, InUseReason::Running(short(&container.container_id)));
@@ -207,7 +263,10 @@ mod tests {
     use super::*;
 
     fn refs(names: &[&str]) -> Vec<Reference> {
-        names.iter().map(|name| Reference::parse(name).expect("reference")).collect()
+        names
+            .iter()
+            .map(|name| Reference::parse(name).expect("reference"))
+            .collect()
     }
 
     const D: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -233,7 +292,10 @@ mod tests {
         let digest = format!("a@{D}");
         let all = refs(&["a:1", &digest, "b:1"]);
         assert_eq!(names_to_drop(&all, &all[0]), refs(&["a:1", &digest]));
-        assert_eq!(names_to_drop(&refs(&["a:1", "a:2", &digest]), &all[0]), refs(&["a:1"]));
+        assert_eq!(
+            names_to_drop(&refs(&["a:1", "a:2", &digest]), &all[0]),
+            refs(&["a:1"])
+        );
         assert_eq!(names_to_drop(&all, &all[1]), refs(&[&digest]));
     }
 }

@@ -12,7 +12,10 @@ impl Images {
         }
         let turn = self.inner.turn().await;
         let image = self.get(source).await?;
-        let change = Change { set_names: vec![(target.clone(), image.id)], ..Change::default() };
+        let change = Change {
+            set_names: vec![(target.clone(), image.id)],
+            ..Change::default()
+        };
         let event = Inner::event(ImageAction::Tag, &image, target.familiar());
         self.inner.apply(turn, change, vec![event], ()).await?;
         Ok(())

@@ -26,10 +26,18 @@ impl Images {
             .map(|image| ImageUsage {
                 id: image.id,
                 size: image.size,
-                shared_size: image.layers.iter().filter(|layer| shared(&layer.diff_id)).map(|layer| layer.size).sum(),
+                shared_size: image
+                    .layers
+                    .iter()
+                    .filter(|layer| shared(&layer.diff_id))
+                    .map(|layer| layer.size)
+                    .sum(),
             })
             .collect();
         images.sort_by_key(|image| image.id);
-        Ok(Usage { layers_size: catalog.layers.values().map(|row| row.size).sum(), images })
+        Ok(Usage {
+            layers_size: catalog.layers.values().map(|row| row.size).sum(),
+            images,
+        })
     }
 }

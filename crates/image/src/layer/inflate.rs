@@ -34,7 +34,9 @@ impl Compression {
 }
 
 /// The inflated stream and how it was compressed.
-pub(crate) fn inflate<'a, R: BufRead + 'a>(mut input: R) -> io::Result<(Compression, Box<dyn Read + 'a>)> {
+pub(crate) fn inflate<'a, R: BufRead + 'a>(
+    mut input: R,
+) -> io::Result<(Compression, Box<dyn Read + 'a>)> {
     let mut head = Vec::with_capacity(6);
     input.by_ref().take(6).read_to_end(&mut head)?;
     let compression = Compression::of(&head);
@@ -74,10 +76,22 @@ mod tests {
         gzip.write_all(b"hello").expect("gzip");
         let gzip = gzip.finish().expect("gzip");
         let zstd = zstd::encode_all(&b"hello"[..], 1).expect("zstd");
-        assert_eq!(round(&gzip).expect("gzip"), (Compression::Gzip, b"hello".to_vec()));
-        assert_eq!(round(&[&gzip[..], &gzip].concat()).expect("two").1, b"hellohello");
-        assert_eq!(round(&zstd).expect("zstd"), (Compression::Zstd, b"hello".to_vec()));
-        assert_eq!(round(b"hello").expect("plain"), (Compression::Plain, b"hello".to_vec()));
+        assert_eq!(
+            round(&gzip).expect("gzip"),
+            (Compression::Gzip, b"hello".to_vec())
+        );
+        assert_eq!(
+            round(&[&gzip[..], &gzip].concat()).expect("two").1,
+            b"hellohello"
+        );
+        assert_eq!(
+            round(&zstd).expect("zstd"),
+            (Compression::Zstd, b"hello".to_vec())
+        );
+        assert_eq!(
+            round(b"hello").expect("plain"),
+            (Compression::Plain, b"hello".to_vec())
+        );
         assert_eq!(round(b"").expect("empty"), (Compression::Plain, Vec::new()));
         assert!(round(b"\xfd7zXZ\0...").is_err());
         assert!(round(&gzip[..gzip.len() - 3]).is_err(), "truncated gzip");

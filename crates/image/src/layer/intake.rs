@@ -65,10 +65,19 @@ pub(crate) fn take_in(input: impl BufRead, intake: &Intake<'_>) -> Result<TakenI
     let (sender, pieces) = mpsc::sync_channel(BUFFERS);
     let (give_back, used) = mpsc::channel();
     let (inflated, unpacked) = std::thread::scope(|scope| {
-        let unpacking = std::thread::Builder::new().name("unpack".to_owned()).spawn_scoped(scope, move || {
-            let pipe = Pipe { pieces, give_back, current: Vec::new(), at: 0, ended: false, hash: None };
-            unpack_and_return(pipe, intake.folder)
-        });
+        let unpacking = std::thread::Builder::new()
+            .name("unpack".to_owned())
+            .spawn_scoped(scope, move || {
+                let pipe = Pipe {
+                    pieces,
+                    give_back,
+                    current: Vec::new(),
+                    at: 0,
+                    ended: false,
+                    hash: None,
+                };
+                unpack_and_return(pipe, intake.folder)
+            });
         let unpacking = unpacking.at("start a thread to unpack to", intake.folder)?;
         let inflated = send_inflated(&mut tap, &sender, &used);
         drop(sender);
@@ -86,7 +95,12 @@ pub(crate) fn take_in(input: impl BufRead, intake: &Intake<'_>) -> Result<TakenI
     if let Some(expected) = intake.expected.size
         && expected != tap.size
     {
-        return Err(ImageError::SizeMismatch { what: "layer", digest, expected, actual: tap.size });
+        return Err(ImageError::SizeMismatch {
+            what: "layer",
+            digest,
+            expected,
+            actual: tap.size,
+        });
     }
     check("layer", intake.expected.digest, digest)?;
     let diff_id = match (compression, pipe.hash) {
@@ -95,12 +109,21 @@ pub(crate) fn take_in(input: impl BufRead, intake: &Intake<'_>) -> Result<TakenI
         (_, Some(hash)) => Digest::from_bytes(hash.finalize().into()),
     };
     check("layer's content", intake.expected.diff_id, diff_id)?;
-    Ok(TakenIn { digest, blob_size: tap.size, diff_id, size: unpacked.size })
+    Ok(TakenIn {
+        digest,
+        blob_size: tap.size,
+        diff_id,
+        size: unpacked.size,
+    })
 }
 
 fn check(what: &'static str, expected: Option<Digest>, actual: Digest) -> Result<(), ImageError> {
     match expected {
-        Some(expected) if expected != actual => Err(ImageError::DigestMismatch { what, expected, actual }),
+        Some(expected) if expected != actual => Err(ImageError::DigestMismatch {
+            what,
+            expected,
+            actual,
+        }),
         _ => Ok(()),
     }
 }
@@ -135,9 +158,14 @@ fn send_inflated<R: BufRead>(
         let (compression, mut reader) = inflate(&mut *tap).map_err(Sending::Stream)?;
         let hashed = compression == Compression::Plain;
         loop {
-            let mut bytes = used.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER));
+            let mut bytes = used
+                .try_recv()
+                .unwrap_or_else(|_| Vec::with_capacity(BUFFER));
             bytes.clear();
-            (&mut reader).take(BUFFER as u64).read_to_end(&mut bytes).map_err(Sending::Stream)?;
+            (&mut reader)
+                .take(BUFFER as u64)
+                .read_to_end(&mut bytes)
+                .map_err(Sending::Stream)?;
             if bytes.is_empty() {
                 return Ok(compression);
             }
@@ -178,7 +206,10 @@ impl<R: BufRead> BufRead for Tap<'_, R> {
         if self.ahead == 0 {
             self.size += chunk.len() as u64;
             if self.limit.is_some_and(|limit| self.size > limit) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "layer is longer than its manifest says"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "layer is longer than its manifest says",
+                ));
             }
             self.blob.write_all(chunk)?;
             self.hash.update(chunk);
@@ -225,7 +256,10 @@ impl BufRead for Pipe {
                 }
                 Ok(Piece::End) => self.ended = true,
                 Ok(Piece::Failed) | Err(_) => {
-                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the stream was cut off"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::ConnectionAborted,
+                        "the stream was cut off",
+                    ));
                 }
             }
         }

@@ -25,7 +25,10 @@ pub(super) fn place<R: BufRead>(
         return place_root(unpacking, entry, path);
     };
     let failed = |doing| move |error: Errno| entry_error(doing, path, error);
-    let parent = unpacking.tree.folder(dir).map_err(failed("make the folder of"))?;
+    let parent = unpacking
+        .tree
+        .folder(dir)
+        .map_err(failed("make the folder of"))?;
     if name.starts_with(WHITEOUT) {
         return place_whiteout(&parent, name, path);
     }
@@ -57,11 +60,19 @@ pub(super) fn place<R: BufRead>(
 fn entry_error(doing: &'static str, path: &InnerPath, error: Errno) -> LayerError {
     match error {
         Errno::NOSPC | Errno::DQUOT => LayerError::NoSpace,
-        error => LayerError::Entry { doing, name: path.printable(), source: error.into() },
+        error => LayerError::Entry {
+            doing,
+            name: path.printable(),
+            source: error.into(),
+        },
     }
 }
 
-fn place_root(unpacking: &mut Unpacking, entry: &Entry, path: &InnerPath) -> Result<(), LayerError> {
+fn place_root(
+    unpacking: &mut Unpacking,
+    entry: &Entry,
+    path: &InnerPath,
+) -> Result<(), LayerError> {
     if entry.kind != Kind::Directory {
         return Err(LayerError::Malformed("an entry without a name"));
     }
@@ -78,7 +89,9 @@ fn place_whiteout(parent: &OwnedFd, name: &[u8], path: &InnerPath) -> Result<(),
     }
     let gone = &name[WHITEOUT.len()..];
     if matches!(gone, b"" | b"." | b"..") {
-        return Err(LayerError::Escapes { name: path.printable() });
+        return Err(LayerError::Escapes {
+            name: path.printable(),
+        });
     }
     if gone.starts_with(WHITEOUT) {
         // AUFS's own bookkeeping.
@@ -108,7 +121,10 @@ fn create<T>(
     let failed = |error| entry_error("make", path, error);
     match make(parent, name) {
         Err(Errno::EXIST) => {
-            unpacking.tree.vacate(parent, name, false).map_err(|error| entry_error("replace", path, error))?;
+            unpacking
+                .tree
+                .vacate(parent, name, false)
+                .map_err(|error| entry_error("replace", path, error))?;
             make(parent, name).map_err(failed)
         }
         result => result.map_err(failed),
@@ -128,12 +144,19 @@ fn place_file<R: BufRead>(
         rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR)
     })?;
     let mut file = std::fs::File::from(fd);
-    let failed = |source: std::io::Error| match source.raw_os_error().map(Errno::from_raw_os_error) {
+    let failed = |source: std::io::Error| match source.raw_os_error().map(Errno::from_raw_os_error)
+    {
         Some(error) => entry_error("write", path, error),
-        None => LayerError::Entry { doing: "write", name: path.printable(), source },
+        None => LayerError::Entry {
+            doing: "write",
+            name: path.printable(),
+            source,
+        },
     };
     match &entry.sparse {
-        None => copy(unpacking, reader, u64::MAX, |piece| file.write_all(piece).map_err(failed))?,
+        None => copy(unpacking, reader, u64::MAX, |piece| {
+            file.write_all(piece).map_err(failed)
+        })?,
         Some(segments) => {
             file.set_len(entry.size).map_err(failed)?;
             for segment in segments {
@@ -149,7 +172,8 @@ fn place_file<R: BufRead>(
     unpacking.size = unpacking.size.saturating_add(entry.size);
     let fd = OwnedFd::from(file);
     set_by_fd(entry, path, &fd)?;
-    rustix::fs::futimens(&fd, &times(entry.mtime)).map_err(|error| entry_error("set the time of", path, error))
+    rustix::fs::futimens(&fd, &times(entry.mtime))
+        .map_err(|error| entry_error("set the time of", path, error))
 }
 
 /// Hands up to `len` bytes of the entry's data on, piece by piece.
@@ -170,7 +194,9 @@ fn copy<R: BufRead>(
         let done = piece.len();
         reader.consume(done);
         left -= done as u64;
-        unpacking.space.written(unpacking.tree.root(), done as u64)?;
+        unpacking
+            .space
+            .written(unpacking.tree.root(), done as u64)?;
     }
     Ok(())
 }
@@ -188,7 +214,11 @@ fn place_folder(
         if error != Errno::EXIST {
             return Err(failed("make")(error));
         }
-        match unpacking.tree.vacate(parent, name, true).map_err(failed("replace"))? {
+        match unpacking
+            .tree
+            .vacate(parent, name, true)
+            .map_err(failed("replace"))?
+        {
             Vacated::Merge => {}
             Vacated::Removed { whiteout } => {
                 hides = whiteout;
@@ -202,7 +232,9 @@ fn place_folder(
         hide_below(&fd).map_err(failed("mark"))?;
     }
     set_by_fd(entry, path, &fd)?;
-    unpacking.tree.remember(path.as_bytes().to_vec(), Rc::new(fd));
+    unpacking
+        .tree
+        .remember(path.as_bytes().to_vec(), Rc::new(fd));
     unpacking.folder_time(path, entry.mtime)
 }
 
@@ -214,7 +246,10 @@ fn place_link(
     name: &[u8],
 ) -> Result<(), LayerError> {
     let target = InnerPath::new(&entry.link)?;
-    let missing = || LayerError::MissingTarget { name: path.printable(), target: printable(&entry.link) };
+    let missing = || LayerError::MissingTarget {
+        name: path.printable(),
+        target: printable(&entry.link),
+    };
     let (dir, target_name) = target.split().ok_or_else(missing)?;
     let target_parent = match unpacking.tree.existing(dir) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Err(missing()),
@@ -227,7 +262,9 @@ fn place_link(
         rustix::fs::linkat(&*target_parent, target_name, parent, name, AtFlags::empty())
     };
     match create(unpacking, path, parent, name, link) {
-        Err(LayerError::Entry { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Err(missing()),
+        Err(LayerError::Entry { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(missing())
+        }
         result => result,
     }
 }
@@ -236,19 +273,33 @@ fn place_link(
 fn set_by_fd(entry: &Entry, path: &InnerPath, fd: &OwnedFd) -> Result<(), LayerError> {
     if entry.uid != 0 || entry.gid != 0 || entry.kind == Kind::Directory {
         let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-        rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(|error| entry_error("set the owner of", path, error))?;
+        rustix::fs::fchown(fd, Some(uid), Some(gid))
+            .map_err(|error| entry_error("set the owner of", path, error))?;
     }
-    set_xattrs(entry, path, |name, value| rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;
+    set_xattrs(entry, path, |name, value| {
+        rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
+    })?;
     rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode))
         .map_err(|error| entry_error("set the mode of", path, error))
 }
 
 /// For what can't or must not be opened: links, devices, pipes.
-fn set_by_name(entry: &Entry, path: &InnerPath, parent: &OwnedFd, name: &[u8]) -> Result<(), LayerError> {
+fn set_by_name(
+    entry: &Entry,
+    path: &InnerPath,
+    parent: &OwnedFd,
+    name: &[u8],
+) -> Result<(), LayerError> {
     let failed = |doing| move |error| entry_error(doing, path, error);
     let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-    rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(failed("set the owner of"))?;
+    rustix::fs::chownat(
+        parent,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .map_err(failed("set the owner of"))?;
     if !entry.xattrs.is_empty() {
         let mut by_fd = format!("/proc/self/fd/{}/", parent.as_raw_fd()).into_bytes();
         by_fd.extend_from_slice(name);
@@ -257,8 +308,13 @@ fn set_by_name(entry: &Entry, path: &InnerPath, parent: &OwnedFd, name: &[u8]) -
         })?;
     }
     if entry.kind != Kind::Symlink {
-        rustix::fs::chmodat(parent, name, Mode::from_raw_mode(entry.mode), AtFlags::empty())
-            .map_err(failed("set the mode of"))?;
+        rustix::fs::chmodat(
+            parent,
+            name,
+            Mode::from_raw_mode(entry.mode),
+            AtFlags::empty(),
+        )
+        .map_err(failed("set the mode of"))?;
     }
     rustix::fs::utimensat(parent, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)
         .map_err(failed("set the time of"))

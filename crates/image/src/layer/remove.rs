@@ -45,7 +45,10 @@ fn empty(top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
         dir: Dir,
         name: CString,
     }
-    let mut levels = vec![Level { dir: Dir::read_from(top)?, name: CString::default() }];
+    let mut levels = vec![Level {
+        dir: Dir::read_from(top)?,
+        name: CString::default(),
+    }];
     while let Some(level) = levels.last_mut() {
         let Some(entry) = level.dir.read() else {
             if let Some(done) = levels.pop()
@@ -73,7 +76,10 @@ fn empty(top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
         let name = name.to_owned();
         if levels.len() < MAX_DEPTH {
             let below = open_dir(levels[levels.len() - 1].dir.fd()?, &name)?;
-            levels.push(Level { dir: Dir::read_from(below.as_fd())?, name });
+            levels.push(Level {
+                dir: Dir::read_from(below.as_fd())?,
+                name,
+            });
         } else {
             *moved = move_up(levels[levels.len() - 1].dir.fd()?, &name, top, *moved)?;
         }
@@ -81,7 +87,12 @@ fn empty(top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
     Ok(())
 }
 
-fn move_up(from: BorrowedFd<'_>, name: &CStr, top: &OwnedFd, mut number: u64) -> Result<u64, Errno> {
+fn move_up(
+    from: BorrowedFd<'_>,
+    name: &CStr,
+    top: &OwnedFd,
+    mut number: u64,
+) -> Result<u64, Errno> {
     loop {
         number += 1;
         let free = CString::new(format!(".gantry-deep-{number}")).map_err(|_| Errno::INVAL)?;

@@ -23,7 +23,14 @@ pub(crate) struct Source {
 
 pub(crate) fn feed() -> (mpsc::Sender<Feed>, Source) {
     let (sender, chunks) = mpsc::channel(DEPTH);
-    (sender, Source { chunks, current: Bytes::new(), ended: false })
+    (
+        sender,
+        Source {
+            chunks,
+            current: Bytes::new(),
+            ended: false,
+        },
+    )
 }
 
 impl BufRead for Source {
@@ -32,7 +39,12 @@ impl BufRead for Source {
             match self.chunks.blocking_recv() {
                 Some(Feed::Data(bytes)) => self.current = bytes,
                 Some(Feed::End) => self.ended = true,
-                None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the stream was cut off")),
+                None => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::ConnectionAborted,
+                        "the stream was cut off",
+                    ));
+                }
             }
         }
         Ok(&self.current)
@@ -50,7 +62,7 @@ impl Read for Source {
 }
 
 /// `Read` of what is a `BufRead` by nature.
-pub(super) fn read_buffered(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_buffered(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
     let buffer = from.fill_buf()?;
     let len = buffer.len().min(into.len());
     into[..len].copy_from_slice(&buffer[..len]);

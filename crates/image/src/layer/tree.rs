@@ -26,13 +26,20 @@ impl InnerPath {
     /// Cleans a name as written in a tar. Absolute names are taken from the layer's root.
     pub(super) fn new(raw: &[u8]) -> Result<InnerPath, LayerError> {
         if raw.len() as u64 > MAX_PATH {
-            return Err(LayerError::TooMuch { what: "length of a name", limit: MAX_PATH });
+            return Err(LayerError::TooMuch {
+                what: "length of a name",
+                limit: MAX_PATH,
+            });
         }
         let mut clean: Vec<u8> = Vec::with_capacity(raw.len());
         for component in raw.split(|b| *b == b'/') {
             match component {
                 b"" | b"." => {}
-                b".." if clean.is_empty() => return Err(LayerError::Escapes { name: printable(raw) }),
+                b".." if clean.is_empty() => {
+                    return Err(LayerError::Escapes {
+                        name: printable(raw),
+                    });
+                }
                 b".." => {
                     let end = clean.iter().rposition(|b| *b == b'/').unwrap_or(0);
                     clean.truncate(end);
@@ -78,7 +85,11 @@ impl InnerPath {
 
 /// For error texts: no control characters, no more than a line.
 pub(crate) fn printable(raw: &[u8]) -> String {
-    String::from_utf8_lossy(raw).chars().take(200).flat_map(char::escape_debug).collect()
+    String::from_utf8_lossy(raw)
+        .chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 /// What was in the way of an entry.
@@ -97,11 +108,16 @@ pub(super) struct Tree {
     open: HashMap<Vec<u8>, Rc<OwnedFd>>,
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Tree {
-        Tree { root: Rc::new(root), open: HashMap::new() }
+        Tree {
+            root: Rc::new(root),
+            open: HashMap::new(),
+        }
     }
 
     pub(super) fn root(&self) -> &Rc<OwnedFd> {
@@ -143,7 +159,10 @@ impl Tree {
         }
         while known < dir.len() {
             let start = if known == 0 { 0 } else { known + 1 };
-            let end = dir[start..].iter().position(|b| *b == b'/').map_or(dir.len(), |at| start + at);
+            let end = dir[start..]
+                .iter()
+                .position(|b| *b == b'/')
+                .map_or(dir.len(), |at| start + at);
             let parent = self.existing(&dir[..known])?;
             self.make_implied(&parent, &dir[start..end])?;
             known = end;
@@ -176,7 +195,12 @@ impl Tree {
     }
 
     /// Makes room for an entry, the later of two by one name.
-    pub(super) fn vacate(&mut self, parent: &OwnedFd, name: &[u8], for_folder: bool) -> Result<Vacated, Errno> {
+    pub(super) fn vacate(
+        &mut self,
+        parent: &OwnedFd,
+        name: &[u8],
+        for_folder: bool,
+    ) -> Result<Vacated, Errno> {
         let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Directory {
@@ -192,7 +216,9 @@ impl Tree {
             self.open.clear();
         }
         rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-        Ok(Vacated::Removed { whiteout: kind == FileType::CharacterDevice && stat.st_rdev == 0 })
+        Ok(Vacated::Removed {
+            whiteout: kind == FileType::CharacterDevice && stat.st_rdev == 0,
+        })
     }
 }
 

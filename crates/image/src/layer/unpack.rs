@@ -36,20 +36,30 @@ pub fn unpack<R: BufRead>(input: R, into: &Path) -> Result<Unpacked, LayerError>
     unpack_and_return(input, into).map(|(unpacked, _)| unpacked)
 }
 
-pub(super) fn unpack_and_return<R: BufRead>(input: R, into: &Path) -> Result<(Unpacked, R), LayerError> {
+pub(super) fn unpack_and_return<R: BufRead>(
+    input: R,
+    into: &Path,
+) -> Result<(Unpacked, R), LayerError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, into, flags, Mode::empty()).map_err(|e| LayerError::Entry {
-        doing: "open",
-        name: into.display().to_string(),
-        source: e.into(),
-    })?;
+    let root =
+        rustix::fs::openat(CWD, into, flags, Mode::empty()).map_err(|e| LayerError::Entry {
+            doing: "open",
+            name: into.display().to_string(),
+            source: e.into(),
+        })?;
     let mut unpacking = Unpacking::new(root)?;
     let mut reader = TarReader::new(input);
     while let Some(entry) = reader.next()? {
         unpacking.take(&entry, &mut reader)?;
     }
     unpacking.set_folder_times();
-    Ok((Unpacked { size: unpacking.size, entries: unpacking.entries }, reader.finish()?))
+    Ok((
+        Unpacked {
+            size: unpacking.size,
+            entries: unpacking.entries,
+        },
+        reader.finish()?,
+    ))
 }
 
 pub(super) struct Unpacking {
@@ -75,10 +85,17 @@ impl Unpacking {
         })
     }
 
-    fn take<R: BufRead>(&mut self, entry: &Entry, reader: &mut TarReader<R>) -> Result<(), LayerError> {
+    fn take<R: BufRead>(
+        &mut self,
+        entry: &Entry,
+        reader: &mut TarReader<R>,
+    ) -> Result<(), LayerError> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
-            return Err(LayerError::TooMuch { what: "number of entries", limit: MAX_ENTRIES });
+            return Err(LayerError::TooMuch {
+                what: "number of entries",
+                limit: MAX_ENTRIES,
+            });
         }
         if self.entries.is_multiple_of(CHECK_ENTRIES) {
             self.space.check(self.tree.root())?;
@@ -87,12 +104,19 @@ impl Unpacking {
         place(self, entry, &path, reader)
     }
 
-    pub(super) fn folder_time(&mut self, path: &InnerPath, mtime: (i64, u32)) -> Result<(), LayerError> {
+    pub(super) fn folder_time(
+        &mut self,
+        path: &InnerPath,
+        mtime: (i64, u32),
+    ) -> Result<(), LayerError> {
         if self.folder_times.insert(path.clone(), mtime).is_none() {
             self.pending += path.len() as u64 + 64;
         }
         if self.pending > MAX_PENDING {
-            return Err(LayerError::TooMuch { what: "length of all folders' names", limit: MAX_PENDING });
+            return Err(LayerError::TooMuch {
+                what: "length of all folders' names",
+                limit: MAX_PENDING,
+            });
         }
         Ok(())
     }
@@ -122,8 +146,14 @@ impl Unpacking {
 
 /// Access and change time alike, as the tar has but one.
 pub(super) fn times((seconds, nanos): (i64, u32)) -> Timestamps {
-    let time = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
-    Timestamps { last_access: time, last_modification: time }
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanos.into(),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }
 
 /// Stops an unpacking before the disk is full: the engine needs room to stop and remove containers.
@@ -137,7 +167,10 @@ impl Space {
     fn new(root: &OwnedFd) -> Result<Space, LayerError> {
         let stat = rustix::fs::fstatvfs(root).map_err(|e| LayerError::Stream(e.into()))?;
         let wanted = (64 << 20) / stat.f_frsize.max(1);
-        Ok(Space { floor: wanted.min(stat.f_blocks / 50), since: 0 })
+        Ok(Space {
+            floor: wanted.min(stat.f_blocks / 50),
+            since: 0,
+        })
     }
 
     pub(super) fn written(&mut self, root: &OwnedFd, bytes: u64) -> Result<(), LayerError> {
@@ -151,6 +184,10 @@ impl Space {
 
     fn check(&self, root: &OwnedFd) -> Result<(), LayerError> {
         let stat = rustix::fs::fstatvfs(root).map_err(|e| LayerError::Stream(e.into()))?;
-        if stat.f_bavail < self.floor { Err(LayerError::NoSpace) } else { Ok(()) }
+        if stat.f_bavail < self.floor {
+            Err(LayerError::NoSpace)
+        } else {
+            Ok(())
+        }
     }
 }

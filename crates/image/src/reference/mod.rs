@@ -51,6 +51,12 @@ impl Reference {
         grammar::parse(text)
     }
 
+    /// Whether the text has neither tag nor digest, so that it may mean a whole repository.
+    pub fn is_name_only(text: &str) -> bool {
+        let last = text.rsplit('/').next().unwrap_or(text);
+        !last.contains([':', '@'])
+    }
+
     /// The registry: `docker.io`, `localhost:5000`, …
     pub fn domain(&self) -> &str {
         &self.domain

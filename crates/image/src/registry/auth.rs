@@ -17,7 +17,12 @@ const MAX_TOKEN: u64 = 1 << 20;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String>, error: Option<String> },
+    Bearer {
+        realm: String,
+        service: Option<String>,
+        scope: Option<String>,
+        error: Option<String>,
+    },
 }
 
 /// The strongest challenge that we know.
@@ -28,13 +33,20 @@ pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
         for challenge in http_auth::ChallengeParser::new(text).map_while(Result::ok) {
             let param = |name: &str| {
                 let mut params = challenge.params.iter();
-                params.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_unescaped())
+                params
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.to_unescaped())
             };
             if challenge.scheme.eq_ignore_ascii_case("bearer")
                 && let Some(realm) = param("realm")
             {
                 let (service, scope, error) = (param("service"), param("scope"), param("error"));
-                return Some(Challenge::Bearer { realm, service, scope, error });
+                return Some(Challenge::Bearer {
+                    realm,
+                    service,
+                    scope,
+                    error,
+                });
             }
             if challenge.scheme.eq_ignore_ascii_case("basic") {
                 found = Some(Challenge::Basic);
@@ -53,21 +65,42 @@ pub(super) async fn answer(
 ) -> Result<HeaderValue, ImageError> {
     match (challenge, &endpoint.auth) {
         (_, Some(Auth::RegistryToken(token))) => header("Bearer", token),
-        (Challenge::Basic, Some(Auth::Password { user, password })) => header("Basic", &basic(user, password)),
-        (Challenge::Basic, _) => {
-            Err(ImageError::Unauthorized { detail: format!("Get {url:?}: no basic auth credentials") })
+        (Challenge::Basic, Some(Auth::Password { user, password })) => {
+            header("Basic", &basic(user, password))
         }
-        (Challenge::Bearer { realm, service, scope, .. }, auth) => {
+        (Challenge::Basic, _) => Err(ImageError::Unauthorized {
+            detail: format!("Get {url:?}: no basic auth credentials"),
+        }),
+        (
+            Challenge::Bearer {
+                realm,
+                service,
+                scope,
+                ..
+            },
+            auth,
+        ) => {
             let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", reference.path()));
-            let token = fetch_token(endpoint, reference, &realm, service.as_deref(), &scope, auth.as_ref()).await?;
+            let token = fetch_token(
+                endpoint,
+                reference,
+                &realm,
+                service.as_deref(),
+                &scope,
+                auth.as_ref(),
+            )
+            .await?;
             header("Bearer", &token)
         }
     }
 }
 
 fn header(scheme: &str, secret: &str) -> Result<HeaderValue, ImageError> {
-    let mut value = HeaderValue::from_str(&format!("{scheme} {secret}"))
-        .map_err(|_| ImageError::Unauthorized { detail: "unauthorized: not a usable token".to_owned() })?;
+    let mut value = HeaderValue::from_str(&format!("{scheme} {secret}")).map_err(|_| {
+        ImageError::Unauthorized {
+            detail: "unauthorized: not a usable token".to_owned(),
+        }
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -92,7 +125,10 @@ async fn fetch_token(
     }
     let bad_realm = |why: &str| ImageError::Registry {
         registry: endpoint.host.clone(),
-        detail: format!("token server {:?}: {why}", realm.chars().take(200).collect::<String>()),
+        detail: format!(
+            "token server {:?}: {why}",
+            realm.chars().take(200).collect::<String>()
+        ),
     };
     let mut url = reqwest::Url::parse(realm).map_err(|error| bad_realm(&error.to_string()))?;
     match url.scheme() {
@@ -103,7 +139,8 @@ async fn fetch_token(
     }
     let request = match auth {
         Some(Auth::IdentityToken(token)) => {
-            let mut form = reqwest::Url::parse("form:").map_err(|error| bad_realm(&error.to_string()))?;
+            let mut form =
+                reqwest::Url::parse("form:").map_err(|error| bad_realm(&error.to_string()))?;
             form.query_pairs_mut()
                 .append_pair("grant_type", "refresh_token")
                 .append_pair("refresh_token", token)
@@ -111,7 +148,11 @@ async fn fetch_token(
                 .append_pair("service", service.unwrap_or_default())
                 .append_pair("scope", scope);
             let form = form.query().unwrap_or_default().to_owned();
-            endpoint.client.post(url).header("Content-Type", "application/x-www-form-urlencoded").body(form)
+            endpoint
+                .client
+                .post(url)
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .body(form)
         }
         auth => {
             {
@@ -129,15 +170,37 @@ async fn fetch_token(
         }
     };
     let stall_limit = endpoint.stall_limit;
-    let answer = request.send().await.map_err(|error| of_request(realm, &endpoint.host, stall_limit, error))?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| of_request(realm, &endpoint.host, stall_limit, error))?;
     let status = answer.status();
-    let body = body::read(answer, "registry token", MAX_TOKEN, &endpoint.host, stall_limit).await?;
+    let body = body::read(
+        answer,
+        "registry token",
+        MAX_TOKEN,
+        &endpoint.host,
+        stall_limit,
+    )
+    .await?;
     if !status.is_success() {
-        return Err(of_answer(status, &body, Asked::Token, reference, &endpoint.host));
+        return Err(of_answer(
+            status,
+            &body,
+            Asked::Token,
+            reference,
+            &endpoint.host,
+        ));
     }
-    let answer: Answer = serde_json::from_slice(&body).map_err(|_| bad_realm("the answer is no token"))?;
-    let token = answer.token.filter(|token| !token.is_empty()).or(answer.access_token);
-    token.filter(|token| !token.is_empty()).ok_or_else(|| bad_realm("the answer has no token"))
+    let answer: Answer =
+        serde_json::from_slice(&body).map_err(|_| bad_realm("the answer is no token"))?;
+    let token = answer
+        .token
+        .filter(|token| !token.is_empty())
+        .or(answer.access_token);
+    token
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| bad_realm("the answer has no token"))
 }
 
 #[cfg(test)]
@@ -145,14 +208,19 @@ mod tests {
     use super::*;
 
     fn parse(text: &'static str) -> Option<Challenge> {
-        challenge(&HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(text))]))
+        challenge(&HeaderMap::from_iter([(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(text),
+        )]))
     }
 
     #[test]
     fn reads_challenges() {
         assert_eq!(parse("Basic realm=\"x\""), Some(Challenge::Basic));
         assert_eq!(
-            parse(r#"Bearer realm="https://auth/token",service="reg",scope="repository:a/b:pull",error="invalid_token""#),
+            parse(
+                r#"Bearer realm="https://auth/token",service="reg",scope="repository:a/b:pull",error="invalid_token""#
+            ),
             Some(Challenge::Bearer {
                 realm: "https://auth/token".into(),
                 service: Some("reg".into()),
@@ -160,8 +228,17 @@ mod tests {
                 error: Some("invalid_token".into()),
             })
         );
-        assert!(matches!(parse(r#"Basic realm="x", Bearer realm="y""#), Some(Challenge::Bearer { .. })));
-        for none in ["", "Negotiate", "Bearer service=\"no realm\"", "\"", "Bearer realm=\"unclosed"] {
+        assert!(matches!(
+            parse(r#"Basic realm="x", Bearer realm="y""#),
+            Some(Challenge::Bearer { .. })
+        ));
+        for none in [
+            "",
+            "Negotiate",
+            "Bearer service=\"no realm\"",
+            "\"",
+            "Bearer realm=\"unclosed",
+        ] {
             assert_eq!(parse(none), None, "{none}");
         }
     }

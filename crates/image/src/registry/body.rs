@@ -24,8 +24,10 @@ pub(super) async fn read(
     let url = answer.url().to_string();
     let reading = async {
         let mut body = Vec::new();
-        while let Some(chunk) =
-            answer.chunk().await.map_err(|error| of_request(&url, host, stall_limit, error))?
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|error| of_request(&url, host, stall_limit, error))?
         {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(ImageError::TooLarge { what, limit });
@@ -36,5 +38,8 @@ pub(super) async fn read(
     };
     tokio::time::timeout(stall_limit * PATIENCE, reading)
         .await
-        .map_err(|_| ImageError::Stalled { registry: host.to_owned(), limit: stall_limit * PATIENCE })?
+        .map_err(|_| ImageError::Stalled {
+            registry: host.to_owned(),
+            limit: stall_limit * PATIENCE,
+        })?
 }

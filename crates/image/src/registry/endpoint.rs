@@ -60,8 +60,16 @@ pub(crate) struct Endpoint {
 
 impl Registries {
     pub(crate) fn new(options: &Options) -> Result<Registries, ImageError> {
-        let mirrors = options.registry_mirrors.iter().map(|text| parse_mirror(text)).collect::<Result<_, _>>()?;
-        let insecure = options.insecure_registries.iter().map(|text| parse_insecure(text)).collect::<Result<_, _>>()?;
+        let mirrors = options
+            .registry_mirrors
+            .iter()
+            .map(|text| parse_mirror(text))
+            .collect::<Result<_, _>>()?;
+        let insecure = options
+            .insecure_registries
+            .iter()
+            .map(|text| parse_insecure(text))
+            .collect::<Result<_, _>>()?;
         Ok(Registries {
             mirrors,
             insecure,
@@ -73,7 +81,11 @@ impl Registries {
 
     /// How many servers may serve the reference.
     pub(crate) fn count(&self, reference: &Reference) -> usize {
-        1 + if reference.domain() == DOCKER_IO { self.mirrors.len() } else { 0 }
+        1 + if reference.domain() == DOCKER_IO {
+            self.mirrors.len()
+        } else {
+            0
+        }
     }
 
     /// The server to be asked at the given turn: mirrors first, the registry itself last.
@@ -86,17 +98,36 @@ impl Registries {
         if reference.domain() == DOCKER_IO {
             return match self.mirrors.get(turn) {
                 Some(mirror) => self.reach(mirror.clone(), None).await,
-                None => self.reach(Server { scheme: "https", host: DOCKER_HUB.to_owned() }, auth).await,
+                None => {
+                    self.reach(
+                        Server {
+                            scheme: "https",
+                            host: DOCKER_HUB.to_owned(),
+                        },
+                        auth,
+                    )
+                    .await
+                }
             };
         }
-        self.reach(Server { scheme: "", host: reference.domain().to_owned() }, auth).await
+        self.reach(
+            Server {
+                scheme: "",
+                host: reference.domain().to_owned(),
+            },
+            auth,
+        )
+        .await
     }
 
     async fn reach(&self, server: Server, auth: Option<&Auth>) -> Result<Endpoint, ImageError> {
         let loopback = is_loopback(&server.host);
         let insecure = loopback || self.is_insecure(&server.host).await;
         // A proxy can't reach our loopback.
-        let client = self.client(Way { verify: !insecure, proxy: !loopback })?;
+        let client = self.client(Way {
+            verify: !insecure,
+            proxy: !loopback,
+        })?;
         let scheme = match server.scheme {
             "" if insecure => self.find_scheme(&client, &server.host, loopback).await,
             "" => "https",
@@ -128,23 +159,40 @@ impl Registries {
         if !way.proxy {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| of_request("", "", self.stall_limit, error))?;
+        let client = builder
+            .build()
+            .map_err(|error| of_request("", "", self.stall_limit, error))?;
         clients.insert(way, client.clone());
         Ok(client)
     }
 
     /// As Docker: HTTPS first, plain HTTP if that fails. On loopback the other way round: nobody listens in between,
     /// and a plain server may never answer a TLS greeting.
-    async fn find_scheme(&self, client: &reqwest::Client, host: &str, loopback: bool) -> &'static str {
-        if let Some(scheme) = self.schemes.lock().unwrap_or_else(PoisonError::into_inner).get(host) {
+    async fn find_scheme(
+        &self,
+        client: &reqwest::Client,
+        host: &str,
+        loopback: bool,
+    ) -> &'static str {
+        if let Some(scheme) = self
+            .schemes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(host)
+        {
             return scheme;
         }
-        let order = if loopback { ["http", "https"] } else { ["https", "http"] };
+        let order = if loopback {
+            ["http", "https"]
+        } else {
+            ["https", "http"]
+        };
         for scheme in order {
             // Without credentials, whoever it is.
             match client.get(format!("{scheme}://{host}/v2/")).send().await {
                 // "The plain HTTP request was sent to HTTPS port", as most servers say it.
-                Ok(answer) if scheme == "http" && answer.status() == reqwest::StatusCode::BAD_REQUEST => {}
+                Ok(answer)
+                    if scheme == "http" && answer.status() == reqwest::StatusCode::BAD_REQUEST => {}
                 Ok(_) => {
                     let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
                     schemes.insert(host.to_owned(), scheme);
@@ -165,13 +213,21 @@ impl Registries {
         if self.insecure.iter().any(named) {
             return true;
         }
-        if !self.insecure.iter().any(|insecure| matches!(insecure, Insecure::Network(..))) {
+        if !self
+            .insecure
+            .iter()
+            .any(|insecure| matches!(insecure, Insecure::Network(..)))
+        {
             return false;
         }
-        let Ok(addresses) = tokio::net::lookup_host((host_of(registry), 443)).await else { return false };
+        let Ok(addresses) = tokio::net::lookup_host((host_of(registry), 443)).await else {
+            return false;
+        };
         let addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
         self.insecure.iter().any(|insecure| match insecure {
-            Insecure::Network(network, bits) => addresses.iter().any(|ip| contains(*network, *bits, *ip)),
+            Insecure::Network(network, bits) => {
+                addresses.iter().any(|ip| contains(*network, *bits, *ip))
+            }
             Insecure::Host(_) => false,
         })
     }
@@ -198,22 +254,31 @@ fn parse_mirror(text: &str) -> Result<Server, ImageError> {
         _ => return Err(invalid("must begin with http:// or https://")),
     };
     let host = rest.strip_suffix('/').unwrap_or(rest);
-    if host.is_empty() || host.contains(['/', '?', '#', '@']) || host.contains(char::is_whitespace) {
+    if host.is_empty() || host.contains(['/', '?', '#', '@']) || host.contains(char::is_whitespace)
+    {
         return Err(invalid("path, query, or fragment at end of the URI"));
     }
-    Ok(Server { scheme, host: host.to_owned() })
+    Ok(Server {
+        scheme,
+        host: host.to_owned(),
+    })
 }
 
 fn parse_insecure(text: &str) -> Result<Insecure, ImageError> {
-    let host = text.trim_start_matches("http://").trim_start_matches("https://");
+    let host = text
+        .trim_start_matches("http://")
+        .trim_start_matches("https://");
     if let Some((network, bits)) = host.split_once('/')
         && let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse())
         && bits <= if network.is_ipv4() { 32 } else { 128 }
     {
         return Ok(Insecure::Network(network, bits));
     }
-    if host.is_empty() || host.contains(['/', '?', '#', '@']) || host.contains(char::is_whitespace) {
-        return Err(ImageError::InvalidInput(format!("insecure registry {text} is not valid: invalid host {host:?}")));
+    if host.is_empty() || host.contains(['/', '?', '#', '@']) || host.contains(char::is_whitespace)
+    {
+        return Err(ImageError::InvalidInput(format!(
+            "insecure registry {text} is not valid: invalid host {host:?}"
+        )));
     }
     Ok(Insecure::Host(host.to_owned()))
 }
@@ -222,10 +287,16 @@ fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     let shift = |width: u8| u32::from(width.saturating_sub(bits));
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => {
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift(32)).unwrap_or(0) == 0
+            (network.to_bits() ^ address.to_bits())
+                .checked_shr(shift(32))
+                .unwrap_or(0)
+                == 0
         }
         (IpAddr::V6(network), IpAddr::V6(address)) => {
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift(128)).unwrap_or(0) == 0
+            (network.to_bits() ^ address.to_bits())
+                .checked_shr(shift(128))
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }
@@ -237,10 +308,21 @@ mod tests {
 
     #[test]
     fn loopback_is_known_by_sight() {
-        for yes in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"] {
+        for yes in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "127.9.9.9",
+            "[::1]:5000",
+        ] {
             assert!(is_loopback(yes), "{yes}");
         }
-        for no in ["10.0.0.1:5000", "localhost.example.org", "[fe80::1]:5000", "registry"] {
+        for no in [
+            "10.0.0.1:5000",
+            "localhost.example.org",
+            "[fe80::1]:5000",
+            "registry",
+        ] {
             assert!(!is_loopback(no), "{no}");
         }
     }
@@ -257,7 +339,14 @@ mod tests {
 
     #[test]
     fn settings_are_checked() {
-        for bad in ["host:5000", "ftp://host", "https://", "https://host/path", "https://user@host", "https://host?x"] {
+        for bad in [
+            "host:5000",
+            "ftp://host",
+            "https://",
+            "https://host/path",
+            "https://user@host",
+            "https://host?x",
+        ] {
             assert!(parse_mirror(bad).is_err(), "{bad}");
         }
         assert!(parse_mirror("http://127.0.0.1:5000/").is_ok());

@@ -55,7 +55,10 @@ struct Raw {
 #[derive(Debug)]
 pub(crate) enum Manifest {
     /// One image.
-    Image { config: Descriptor, layers: Vec<Descriptor> },
+    Image {
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+    },
     /// One image a platform.
     List(List),
     /// Docker's first schema.
@@ -68,17 +71,28 @@ pub(crate) struct List(Vec<Entry>);
 
 impl Manifest {
     pub(crate) fn parse(json: &[u8]) -> Result<Manifest, ImageError> {
-        let malformed = |detail: String| ImageError::Malformed { what: "image manifest", detail };
-        let raw: Raw = serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let malformed = |detail: String| ImageError::Malformed {
+            what: "image manifest",
+            detail,
+        };
+        let raw: Raw =
+            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
         if raw.schema_version == 1 {
             return Ok(Manifest::Schema1);
         }
         // What could be read as both is read differently by different programs (CVE-2021-41190).
         match (raw.schema_version, raw.config, raw.layers, raw.manifests) {
-            (2, Some(config), layers, None) => Ok(Manifest::Image { config, layers: layers.unwrap_or_default() }),
+            (2, Some(config), layers, None) => Ok(Manifest::Image {
+                config,
+                layers: layers.unwrap_or_default(),
+            }),
             (2, None, None, Some(entries)) => Ok(Manifest::List(List(entries))),
-            (2, ..) => Err(malformed("neither an image nor a list of images".to_owned())),
-            (version, ..) => Err(malformed(format!("schema version {version} is not supported"))),
+            (2, ..) => Err(malformed(
+                "neither an image nor a list of images".to_owned(),
+            )),
+            (version, ..) => Err(malformed(format!(
+                "schema version {version} is not supported"
+            ))),
         }
     }
 }
@@ -93,12 +107,17 @@ impl List {
                 Some(offered) => wanted.accepts(&Platform {
                     os: offered.os.clone(),
                     architecture: offered.architecture.clone(),
-                    variant: offered.variant.clone().filter(|variant| !variant.is_empty()),
+                    variant: offered
+                        .variant
+                        .clone()
+                        .filter(|variant| !variant.is_empty()),
                 }),
                 None => lone,
             })
             .map(|entry| entry.descriptor)
-            .ok_or_else(|| ImageError::NoPlatform { platform: wanted.clone() })
+            .ok_or_else(|| ImageError::NoPlatform {
+                platform: wanted.clone(),
+            })
     }
 }
 
@@ -109,10 +128,13 @@ pub(crate) fn check_config_type(media_type: &str) -> Result<(), ImageError> {
         | "application/vnd.oci.image.config.v1+json"
         | "application/octet-stream"
         | "" => Ok(()),
-        "application/vnd.docker.plugin.v1+json" => {
-            Err(unsupported("encountered remote \"application/vnd.docker.plugin.v1+json\"(plugin) when fetching"))
-        }
-        other => Err(unsupported(&format!("unsupported config media type {:?}", other.escape_debug().to_string()))),
+        "application/vnd.docker.plugin.v1+json" => Err(unsupported(
+            "encountered remote \"application/vnd.docker.plugin.v1+json\"(plugin) when fetching",
+        )),
+        other => Err(unsupported(&format!(
+            "unsupported config media type {:?}",
+            other.escape_debug().to_string()
+        ))),
     }
 }
 
@@ -125,11 +147,17 @@ pub(crate) fn check_layer_type(media_type: &str) -> Result<(), ImageError> {
     if known && !media_type.contains("encrypted") {
         return Ok(());
     }
-    Err(unsupported(&format!("unsupported layer media type {:?}", media_type.escape_debug().to_string())))
+    Err(unsupported(&format!(
+        "unsupported layer media type {:?}",
+        media_type.escape_debug().to_string()
+    )))
 }
 
 fn unsupported(detail: &str) -> ImageError {
-    ImageError::Malformed { what: "image manifest", detail: detail.chars().take(300).collect() }
+    ImageError::Malformed {
+        what: "image manifest",
+        detail: detail.chars().take(300).collect(),
+    }
 }
 
 fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
@@ -148,7 +176,10 @@ mod tests {
     }
 
     fn list(entries: &[String]) -> List {
-        let json = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
+        let json = format!(
+            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+            entries.join(",")
+        );
         match Manifest::parse(json.as_bytes()) {
             Ok(Manifest::List(list)) => list,
             other => panic!("{other:?}"),
@@ -158,11 +189,24 @@ mod tests {
     #[test]
     fn tells_images_lists_and_old_schemas_apart() {
         let descriptor = entry("");
-        let image = format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[{descriptor}]}}"#);
-        assert!(matches!(Manifest::parse(image.as_bytes()), Ok(Manifest::Image { layers, .. }) if layers.len() == 1));
-        assert!(matches!(Manifest::parse(br#"{"schemaVersion":1,"fsLayers":[]}"#), Ok(Manifest::Schema1)));
-        let both = format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[],"manifests":[]}}"#);
-        for bad in [both.as_str(), "{}", "[]", r#"{"schemaVersion":2}"#, r#"{"schemaVersion":3,"manifests":[]}"#] {
+        let image =
+            format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[{descriptor}]}}"#);
+        assert!(
+            matches!(Manifest::parse(image.as_bytes()), Ok(Manifest::Image { layers, .. }) if layers.len() == 1)
+        );
+        assert!(matches!(
+            Manifest::parse(br#"{"schemaVersion":1,"fsLayers":[]}"#),
+            Ok(Manifest::Schema1)
+        ));
+        let both =
+            format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[],"manifests":[]}}"#);
+        for bad in [
+            both.as_str(),
+            "{}",
+            "[]",
+            r#"{"schemaVersion":2}"#,
+            r#"{"schemaVersion":3,"manifests":[]}"#,
+        ] {
             assert!(Manifest::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         let negative = image.replace("\"size\":7", "\"size\":-7");
@@ -175,11 +219,19 @@ mod tests {
     fn selects_by_platform() {
         let wanted: Platform = "linux/arm64".parse().expect("platform");
         let amd = entry(r#","platform":{"os":"linux","architecture":"amd64"}"#);
-        let arm = entry(r#","platform":{"os":"linux","architecture":"arm64","variant":"v8"}"#).replace("7", "7");
+        let arm = entry(r#","platform":{"os":"linux","architecture":"arm64","variant":"v8"}"#)
+            .replace("7", "7");
         let attestation = entry(r#","platform":{"os":"unknown","architecture":"unknown"}"#);
-        assert!(list(&[amd.clone(), attestation.clone(), arm]).select(&wanted).is_ok());
+        assert!(
+            list(&[amd.clone(), attestation.clone(), arm])
+                .select(&wanted)
+                .is_ok()
+        );
         assert_eq!(
-            list(&[amd, attestation]).select(&wanted).expect_err("none").to_string(),
+            list(&[amd, attestation])
+                .select(&wanted)
+                .expect_err("none")
+                .to_string(),
             "no matching manifest for linux/arm64 in the manifest list entries"
         );
         assert!(list(&[entry("")]).select(&wanted).is_ok());

@@ -25,7 +25,11 @@ pub(crate) struct Repository {
 
 impl Repository {
     pub(crate) fn new(endpoint: Endpoint, reference: Reference) -> Repository {
-        Repository { endpoint, reference, authorization: Mutex::default() }
+        Repository {
+            endpoint,
+            reference,
+            authorization: Mutex::default(),
+        }
     }
 
     /// The server's name.
@@ -39,21 +43,34 @@ impl Repository {
     }
 
     /// A manifest by tag or digest, and its digest.
-    pub(crate) async fn manifest(&self, wanted: &Reference) -> Result<(Vec<u8>, Digest), ImageError> {
+    pub(crate) async fn manifest(
+        &self,
+        wanted: &Reference,
+    ) -> Result<(Vec<u8>, Digest), ImageError> {
         let by = match (wanted.digest(), wanted.tag()) {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.unwrap_or("latest").to_owned(),
         };
-        let url = format!("{}/v2/{}/manifests/{by}", self.endpoint.base, self.reference.path());
-        let answer = self.get(&url, Some(manifest::ACCEPT), None, Asked::Manifest).await?;
+        let url = format!(
+            "{}/v2/{}/manifests/{by}",
+            self.endpoint.base,
+            self.reference.path()
+        );
+        let answer = self
+            .get(&url, Some(manifest::ACCEPT), None, Asked::Manifest)
+            .await?;
         let promised = answer.headers().get("docker-content-digest");
-        let promised = promised.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<Digest>().ok());
+        let promised = promised
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse::<Digest>().ok());
         let body = self.read(answer, "image manifest", MAX_MANIFEST).await?;
         let actual = Digest::of(&body);
         match wanted.digest().or(promised) {
-            Some(expected) if expected != actual => {
-                Err(ImageError::DigestMismatch { what: "image manifest", expected, actual })
-            }
+            Some(expected) if expected != actual => Err(ImageError::DigestMismatch {
+                what: "image manifest",
+                expected,
+                actual,
+            }),
             _ => Ok((body, actual)),
         }
     }
@@ -72,22 +89,40 @@ impl Repository {
         let answer = self.blob(digest, 0).await?;
         let body = match self.read(answer, what, size).await {
             Err(ImageError::TooLarge { .. }) => {
-                return Err(ImageError::SizeMismatch { what, digest, expected: size, actual: size + 1 });
+                return Err(ImageError::SizeMismatch {
+                    what,
+                    digest,
+                    expected: size,
+                    actual: size + 1,
+                });
             }
             result => result?,
         };
         if body.len() as u64 != size {
-            return Err(ImageError::SizeMismatch { what, digest, expected: size, actual: body.len() as u64 });
+            return Err(ImageError::SizeMismatch {
+                what,
+                digest,
+                expected: size,
+                actual: body.len() as u64,
+            });
         }
         match Digest::of(&body) {
-            actual if actual != digest => Err(ImageError::DigestMismatch { what, expected: digest, actual }),
+            actual if actual != digest => Err(ImageError::DigestMismatch {
+                what,
+                expected: digest,
+                actual,
+            }),
             _ => Ok(body),
         }
     }
 
     /// A blob from `offset` on: `200` with all of it, or `206` with the rest.
     pub(crate) async fn blob(&self, digest: Digest, offset: u64) -> Result<Response, ImageError> {
-        let url = format!("{}/v2/{}/blobs/{digest}", self.endpoint.base, self.reference.path());
+        let url = format!(
+            "{}/v2/{}/blobs/{digest}",
+            self.endpoint.base,
+            self.reference.path()
+        );
         let range = (offset > 0).then(|| format!("bytes={offset}-"));
         self.get(&url, None, range.as_deref(), Asked::Blob).await
     }
@@ -108,41 +143,72 @@ impl Repository {
             if let Some(range) = range {
                 request = request.header(RANGE, range);
             }
-            let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let authorization = self
+                .authorization
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| of_request(url, &self.endpoint.host, self.endpoint.stall_limit, error))?;
+            let answer = request.send().await.map_err(|error| {
+                of_request(url, &self.endpoint.host, self.endpoint.stall_limit, error)
+            })?;
             let status = answer.status();
             if status.is_success() {
                 return Ok(answer);
             }
-            let challenge = auth::challenge(answer.headers()).filter(|_| status == StatusCode::UNAUTHORIZED);
+            let challenge =
+                auth::challenge(answer.headers()).filter(|_| status == StatusCode::UNAUTHORIZED);
             match challenge {
                 Some(challenge) if !challenged => {
                     challenged = true;
-                    let value = auth::answer(challenge, &self.endpoint, &self.reference, url).await?;
-                    *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                    let value =
+                        auth::answer(challenge, &self.endpoint, &self.reference, url).await?;
+                    *self
+                        .authorization
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = Some(value);
                 }
                 // The token is good, but not for this: so do registries hide what isn't there.
-                Some(Challenge::Bearer { error: Some(error), .. }) if error == "insufficient_scope" => {
+                Some(Challenge::Bearer {
+                    error: Some(error), ..
+                }) if error == "insufficient_scope" => {
                     return Err(ImageError::AccessDenied {
                         name: self.reference.familiar_name(),
                         detail: "denied: requested access to the resource is denied".to_owned(),
                     });
                 }
                 _ => {
-                    let body = self.read(answer, "registry's error", MAX_ERROR).await.unwrap_or_default();
-                    return Err(of_answer(status, &body, asked, &self.reference, &self.endpoint.host));
+                    let body = self
+                        .read(answer, "registry's error", MAX_ERROR)
+                        .await
+                        .unwrap_or_default();
+                    return Err(of_answer(
+                        status,
+                        &body,
+                        asked,
+                        &self.reference,
+                        &self.endpoint.host,
+                    ));
                 }
             }
         }
     }
 
-    async fn read(&self, answer: Response, what: &'static str, limit: u64) -> Result<Vec<u8>, ImageError> {
-        body::read(answer, what, limit, &self.endpoint.host, self.endpoint.stall_limit).await
+    async fn read(
+        &self,
+        answer: Response,
+        what: &'static str,
+        limit: u64,
+    ) -> Result<Vec<u8>, ImageError> {
+        body::read(
+            answer,
+            what,
+            limit,
+            &self.endpoint.host,
+            self.endpoint.stall_limit,
+        )
+        .await
     }
 }

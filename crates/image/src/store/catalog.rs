@@ -31,7 +31,11 @@ impl Catalog {
     /// The image that a person means: a full id, then a name, then the unique start of an id, as Docker has it.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<Image>, ImageError> {
         if let Some(id) = full_id(name) {
-            return self.images.get(&id).cloned().ok_or_else(|| ImageError::NotFound(name.to_owned()));
+            return self
+                .images
+                .get(&id)
+                .cloned()
+                .ok_or_else(|| ImageError::NotFound(name.to_owned()));
         }
         let reference = match Reference::parse(name) {
             Ok(reference) => reference,
@@ -40,7 +44,8 @@ impl Catalog {
         if let Some(image) = self.find_reference(&reference) {
             return Ok(image);
         }
-        self.find_prefix(name).ok_or_else(|| ImageError::NotFound(reference.familiar()))
+        self.find_prefix(name)
+            .ok_or_else(|| ImageError::NotFound(reference.familiar()))
     }
 
     /// By a name; a digest is more exact than the tag beside it.
@@ -61,23 +66,32 @@ impl Catalog {
             return None;
         }
         let prefix = name.strip_prefix("sha256:").unwrap_or(name);
-        let mut fitting = self.images.values().filter(|image| image.id.hex().starts_with(prefix));
+        let mut fitting = self
+            .images
+            .values()
+            .filter(|image| image.id.hex().starts_with(prefix));
         let first = fitting.next()?;
         fitting.next().is_none().then(|| Arc::clone(first))
     }
 
     /// All names of an image, sorted as written.
     pub(crate) fn references(&self, id: ImageId) -> Vec<Reference> {
-        let mut all: Vec<Reference> =
-            self.names.iter().filter(|(_, image)| **image == id).map(|(name, _)| name.clone()).collect();
+        let mut all: Vec<Reference> = self
+            .names
+            .iter()
+            .filter(|(_, image)| **image == id)
+            .map(|(name, _)| name.clone())
+            .collect();
         all.sort_by_key(Reference::to_string);
         all
     }
 
     /// Brings the names that an image itself carries up to date.
     pub(crate) fn refresh(&mut self, id: ImageId) {
-        let (digests, tags) =
-            self.references(id).into_iter().partition(|name| name.digest().is_some());
+        let (digests, tags) = self
+            .references(id)
+            .into_iter()
+            .partition(|name| name.digest().is_some());
         if let Some(image) = self.images.get_mut(&id) {
             let image = Arc::make_mut(image);
             (image.repo_digests, image.repo_tags) = (digests, tags);
@@ -86,7 +100,11 @@ impl Catalog {
 
     /// Layers of all images, the kept ones too.
     pub(crate) fn layers_in_use(&self) -> HashSet<Digest> {
-        self.images.values().chain(self.kept.values()).flat_map(|i| i.layers.iter().map(|l| l.diff_id)).collect()
+        self.images
+            .values()
+            .chain(self.kept.values())
+            .flat_map(|i| i.layers.iter().map(|l| l.diff_id))
+            .collect()
     }
 }
 
@@ -100,10 +118,16 @@ pub(crate) fn full_id(name: &str) -> Option<ImageId> {
 
 fn is_id_prefix_text(name: &str) -> bool {
     let digits = name.strip_prefix("sha256:").unwrap_or(name);
-    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    !digits.is_empty()
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Whether `name` was meant as (the start of) this id, not as a name.
 pub(crate) fn is_id_prefix(id: ImageId, name: &str) -> bool {
-    is_id_prefix_text(name) && id.hex().starts_with(name.strip_prefix("sha256:").unwrap_or(name))
+    is_id_prefix_text(name)
+        && id
+            .hex()
+            .starts_with(name.strip_prefix("sha256:").unwrap_or(name))
 }

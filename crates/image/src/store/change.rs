@@ -24,7 +24,10 @@ pub(crate) struct Fresh {
 
 impl Fresh {
     pub(crate) fn new(taken: TakenIn, scratch: Scratch) -> Fresh {
-        Fresh { taken, scratch: Mutex::new(Some(scratch)) }
+        Fresh {
+            taken,
+            scratch: Mutex::new(Some(scratch)),
+        }
     }
 }
 
@@ -38,7 +41,7 @@ pub(crate) struct NewImage {
 /// What is to be changed, all or nothing.
 #[derive(Default)]
 pub(crate) struct Change {
-    pub(crate) add: Option<NewImage>,
+    pub(crate) add: Vec<NewImage>,
     pub(crate) set_names: Vec<(Reference, ImageId)>,
     pub(crate) drop_names: Vec<Reference>,
     pub(crate) delete: Vec<ImageId>,
@@ -65,12 +68,15 @@ impl Change {
         boot: &str,
     ) -> Result<Changed, ImageError> {
         let now = OffsetDateTime::now_utc();
-        let mut moved = Moved { files, done: Vec::new() };
-        let gone = self.layers_to_drop(keep);
+        let mut moved = Moved {
+            files,
+            done: Vec::new(),
+        };
+        let gone = self.take_layers_to_drop(keep);
         let rows = database.change(|transaction| {
             let mut rows = Vec::new();
-            if let Some(image) = &self.add {
-                rows = add_layers(transaction, keep, image, boot, &mut moved)?;
+            for image in &self.add {
+                add_layers(transaction, keep, image, boot, &mut moved, &mut rows)?;
                 transaction.execute(
                     "INSERT INTO images (id, config, tagged) VALUES (?1, ?2, ?3)
                      ON CONFLICT (id) DO UPDATE SET kept = 0",
@@ -79,7 +85,10 @@ impl Change {
             }
             self.write_names(transaction, now)?;
             for id in &self.keep {
-                transaction.execute("UPDATE images SET kept = 1 WHERE id = ?1", params![id.to_string()])?;
+                transaction.execute(
+                    "UPDATE images SET kept = 1 WHERE id = ?1",
+                    params![id.to_string()],
+                )?;
             }
             for id in &self.delete {
                 transaction.execute("DELETE FROM images WHERE id = ?1", params![id.to_string()])?;
@@ -88,10 +97,16 @@ impl Change {
                 transaction.execute("DELETE FROM layers WHERE n = ?1", params![layer.n])?;
             }
             Ok(rows)
+        });
+        let rows = rows.inspect_err(|_| {
+            keep.lock()
+                .catalog
+                .layers
+                .extend(gone.iter().map(|row| (row.diff_id, row.clone())));
         })?;
         moved.done.clear();
         let layers_new = rows.iter().map(|row| row.n).collect();
-        let remaining = self.update_catalog(files, &mut keep.lock().catalog, rows, &gone, now)?;
+        let remaining = self.update_catalog(files, &mut keep.lock().catalog, rows, now)?;
         for layer in &gone {
             let blob = (!remaining.contains(&layer.blob)).then(|| files.blob(layer.blob));
             for path in std::iter::once(files.layer(layer.n)).chain(blob) {
@@ -101,12 +116,22 @@ impl Change {
                 }
             }
         }
-        Ok(Changed { layers_gone: gone, layers_new })
+        Ok(Changed {
+            layers_gone: gone,
+            layers_new,
+        })
     }
 
-    fn write_names(&self, transaction: &Transaction<'_>, now: OffsetDateTime) -> Result<(), ImageError> {
+    fn write_names(
+        &self,
+        transaction: &Transaction<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), ImageError> {
         for name in &self.drop_names {
-            transaction.execute("DELETE FROM names WHERE reference = ?1", params![name.to_string()])?;
+            transaction.execute(
+                "DELETE FROM names WHERE reference = ?1",
+                params![name.to_string()],
+            )?;
         }
         for (name, id) in &self.set_names {
             transaction.execute(
@@ -122,12 +147,13 @@ impl Change {
         Ok(())
     }
 
-    /// Layers that no image has after the change and no job relies on; also those that a job left behind.
-    fn layers_to_drop(&self, keep: &Keep) -> Vec<LayerRow> {
+    /// Layers that no image has after the change and no job relies on; also those that a job left behind. They leave
+    /// the catalogue here, so that no job begins to rely on them.
+    fn take_layers_to_drop(&self, keep: &Keep) -> Vec<LayerRow> {
         if self.delete.is_empty() {
             return Vec::new();
         }
-        let state = keep.lock();
+        let mut state = keep.lock();
         let catalog = &state.catalog;
         let used: HashSet<Digest> = catalog
             .images
@@ -137,7 +163,11 @@ impl Change {
             .flat_map(|image| image.layers.iter().map(|layer| layer.diff_id))
             .collect();
         let free = |row: &&LayerRow| !used.contains(&row.diff_id) && !state.is_pinned(row.diff_id);
-        catalog.layers.values().filter(free).cloned().collect()
+        let gone: Vec<LayerRow> = catalog.layers.values().filter(free).cloned().collect();
+        for row in &gone {
+            state.catalog.layers.remove(&row.diff_id);
+        }
+        gone
     }
 
     /// Returns the blobs that are still wanted.
@@ -146,12 +176,13 @@ impl Change {
         files: &Files,
         catalog: &mut Catalog,
         rows: Vec<LayerRow>,
-        gone: &[LayerRow],
         now: OffsetDateTime,
     ) -> Result<HashSet<Digest>, ImageError> {
-        catalog.layers.extend(rows.into_iter().map(|row| (row.diff_id, row)));
+        catalog
+            .layers
+            .extend(rows.into_iter().map(|row| (row.diff_id, row)));
         let mut touched = HashSet::new();
-        if let Some(new) = self.add {
+        for new in self.add {
             let id = new.config.id;
             catalog.kept.remove(&id);
             if !catalog.images.contains_key(&id) {
@@ -181,9 +212,6 @@ impl Change {
         for id in touched {
             catalog.refresh(id);
         }
-        for layer in gone {
-            catalog.layers.remove(&layer.diff_id);
-        }
         Ok(catalog.layers.values().map(|row| row.blob).collect())
     }
 }
@@ -195,14 +223,25 @@ fn add_layers(
     image: &NewImage,
     boot: &str,
     moved: &mut Moved<'_>,
-) -> Result<Vec<LayerRow>, ImageError> {
-    let mut rows: Vec<LayerRow> = Vec::new();
+    rows: &mut Vec<LayerRow>,
+) -> Result<(), ImageError> {
     for fresh in &image.fresh {
-        let TakenIn { digest, blob_size, diff_id, size } = fresh.taken;
-        if keep.lock().catalog.layers.contains_key(&diff_id) || rows.iter().any(|row| row.diff_id == diff_id) {
+        let TakenIn {
+            digest,
+            blob_size,
+            diff_id,
+            size,
+        } = fresh.taken;
+        if keep.lock().catalog.layers.contains_key(&diff_id)
+            || rows.iter().any(|row| row.diff_id == diff_id)
+        {
             continue;
         }
-        let scratch = fresh.scratch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let scratch = fresh
+            .scratch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // Whoever took it committed it; if it isn't in the catalogue now, it was deleted since.
         let scratch = scratch.ok_or(ImageError::Interrupted)?;
         transaction.execute(
@@ -212,9 +251,24 @@ fn add_layers(
         let n = transaction.last_insert_rowid();
         moved.take(scratch.blob(), moved.files.blob(digest), false)?;
         moved.take(scratch.folder(), moved.files.layer(n), true)?;
-        rows.push(LayerRow { n, diff_id, size, blob: digest, blob_size, unsettled: Some(boot.to_owned()) });
+        rows.push(LayerRow {
+            n,
+            diff_id,
+            size,
+            blob: digest,
+            blob_size,
+            unsettled: Some(boot.to_owned()),
+        });
     }
-    Ok(rows)
+    let state = keep.lock();
+    let is_there = |diff_id| {
+        state.catalog.layers.contains_key(diff_id) || rows.iter().any(|row| row.diff_id == *diff_id)
+    };
+    if image.config.diff_ids.iter().all(is_there) {
+        Ok(())
+    } else {
+        Err(ImageError::Interrupted)
+    }
 }
 
 /// Files moved to their place for rows that are not committed yet: taken away again if they never are.
@@ -258,7 +312,11 @@ pub(super) fn build_image(
         .iter()
         .map(|diff_id| {
             let row = catalog.layers.get(diff_id).ok_or(ImageError::Interrupted)?;
-            Ok(Layer { diff_id: *diff_id, size: row.size, path: files.layer(row.n) })
+            Ok(Layer {
+                diff_id: *diff_id,
+                size: row.size,
+                path: files.layer(row.n),
+            })
         })
         .collect::<Result<Vec<_>, ImageError>>()?;
     Ok(Image {
@@ -267,7 +325,9 @@ pub(super) fn build_image(
         repo_digests: Vec::new(),
         created: parsed.created(),
         last_tagged: tagged,
-        size: layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.size)),
+        size: layers
+            .iter()
+            .fold(0u64, |sum, layer| sum.saturating_add(layer.size)),
         config: parsed.config,
         config_json: parsed.json,
         layers,

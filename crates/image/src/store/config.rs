@@ -6,7 +6,7 @@ use oci_spec::image::ImageConfiguration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::{Digest, ImageError, ImageId};
+use crate::{Digest, ImageError, ImageId, Platform};
 
 /// Largest config.
 pub(crate) const MAX_CONFIG: u64 = 4 << 20;
@@ -24,9 +24,15 @@ pub(crate) struct ParsedConfig {
 
 impl ParsedConfig {
     pub(crate) fn parse(json: Vec<u8>) -> Result<ParsedConfig, ImageError> {
-        let malformed = |detail: String| ImageError::Malformed { what: "image config", detail };
+        let malformed = |detail: String| ImageError::Malformed {
+            what: "image config",
+            detail,
+        };
         if json.len() as u64 > MAX_CONFIG {
-            return Err(ImageError::TooLarge { what: "image config", limit: MAX_CONFIG });
+            return Err(ImageError::TooLarge {
+                what: "image config",
+                limit: MAX_CONFIG,
+            });
         }
         let mut config: ImageConfiguration =
             serde_json::from_slice(&json).map_err(|error| malformed(error.to_string()))?;
@@ -40,10 +46,23 @@ impl ParsedConfig {
             .map(|diff_id| diff_id.parse())
             .collect::<Result<_, _>>()?;
         if diff_ids.len() > MAX_LAYERS {
-            return Err(malformed(format!("{} layers: max depth exceeded", diff_ids.len())));
+            return Err(malformed(format!(
+                "{} layers: max depth exceeded",
+                diff_ids.len()
+            )));
         }
         sort_sets(&mut config);
-        Ok(ParsedConfig { id: ImageId::new(Digest::of(&json)), json, config, diff_ids })
+        Ok(ParsedConfig {
+            id: ImageId::new(Digest::of(&json)),
+            json,
+            config,
+            diff_ids,
+        })
+    }
+
+    /// Platform that the config names.
+    pub(crate) fn platform(&self) -> Platform {
+        Platform::of_config(&self.config)
     }
 
     /// When it was built.
@@ -54,18 +73,26 @@ impl ParsedConfig {
 
 /// A time of a config; the epoch where there is none or it makes no sense.
 pub(crate) fn time_of(text: Option<&str>) -> OffsetDateTime {
-    text.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    text.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The labels of a config.
 pub(crate) fn labels(config: &ImageConfiguration) -> BTreeMap<String, String> {
-    let labels = config.config().as_ref().and_then(|config| config.labels().as_ref());
-    labels.map(|labels| labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default()
+    let labels = config
+        .config()
+        .as_ref()
+        .and_then(|config| config.labels().as_ref());
+    labels
+        .map(|labels| labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
+        .unwrap_or_default()
 }
 
 /// `ExposedPorts` and `Volumes` are sets in JSON and come in any order from the parser.
 fn sort_sets(config: &mut ImageConfiguration) {
-    let Some(mut run) = config.config().clone() else { return };
+    let Some(mut run) = config.config().clone() else {
+        return;
+    };
     for (sorted, set) in [
         (run.exposed_ports().clone(), true),
         (run.volumes().clone(), false),
@@ -93,15 +120,23 @@ mod tests {
             "history":[{"created_by":"x"}],"docker_version":"27"}"#;
         let parsed = ParsedConfig::parse(json.to_vec()).expect("config");
         assert_eq!(parsed.diff_ids, [Digest::of(b"")]);
-        assert_eq!(parsed.created().unix_timestamp_nanos(), 1_704_164_645_123_456_789);
+        assert_eq!(
+            parsed.created().unix_timestamp_nanos(),
+            1_704_164_645_123_456_789
+        );
         let run = parsed.config.config().as_ref().expect("config");
-        assert_eq!(run.volumes().as_deref(), Some(&["/a".to_owned(), "/b".to_owned()][..]));
+        assert_eq!(
+            run.volumes().as_deref(),
+            Some(&["/a".to_owned(), "/b".to_owned()][..])
+        );
     }
 
     #[test]
     fn refuses_nonsense() {
         let deep = "[".repeat(100_000);
-        let many: Vec<String> = (0..501).map(|_| format!("\"{}\"", Digest::of(b""))).collect();
+        let many: Vec<String> = (0..501)
+            .map(|_| format!("\"{}\"", Digest::of(b"")))
+            .collect();
         let many = format!(
             r#"{{"architecture":"a","os":"linux","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
             many.join(",")
@@ -114,7 +149,11 @@ mod tests {
             r#"{"architecture":"a","os":"linux","rootfs":{"type":"other","diff_ids":[]}}"#,
             r#"{"architecture":"a","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:../../x"]}}"#,
         ] {
-            assert!(ParsedConfig::parse(json.as_bytes().to_vec()).is_err(), "{}", &json[..json.len().min(80)]);
+            assert!(
+                ParsedConfig::parse(json.as_bytes().to_vec()).is_err(),
+                "{}",
+                &json[..json.len().min(80)]
+            );
         }
     }
 }

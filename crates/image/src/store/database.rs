@@ -58,13 +58,19 @@ impl Database {
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match found {
             0 => {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 transaction.execute_batch(TABLES)?;
                 transaction.pragma_update(None, "user_version", VERSION)?;
                 transaction.commit()?;
             }
             VERSION => {}
-            _ => return Err(ImageError::NewerDatabase { found, known: VERSION }),
+            _ => {
+                return Err(ImageError::NewerDatabase {
+                    found,
+                    known: VERSION,
+                });
+            }
         }
         Ok(Database(Arc::new(Mutex::new(connection))))
     }
@@ -88,7 +94,8 @@ impl Database {
 
     pub(crate) fn layers(&self) -> Result<Vec<LayerRow>, ImageError> {
         let connection = self.lock();
-        let mut query = connection.prepare("SELECT n, diff_id, size, blob, blob_size, unsettled FROM layers")?;
+        let mut query = connection
+            .prepare("SELECT n, diff_id, size, blob, blob_size, unsettled FROM layers")?;
         let rows = query.query_map([], |row| {
             Ok(LayerRow {
                 n: row.get(0)?,
@@ -127,7 +134,10 @@ impl Database {
     pub(crate) fn settle(&self, layers: &[i64]) -> Result<(), ImageError> {
         self.change(|transaction| {
             for n in layers {
-                transaction.execute("UPDATE layers SET unsettled = NULL WHERE n = ?1", params![n])?;
+                transaction.execute(
+                    "UPDATE layers SET unsettled = NULL WHERE n = ?1",
+                    params![n],
+                )?;
             }
             Ok(())
         })
@@ -137,6 +147,10 @@ impl Database {
 fn digest(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     let text: String = row.get(column)?;
     text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
     })
 }

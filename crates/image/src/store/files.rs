@@ -25,9 +25,16 @@ impl Files {
     pub(crate) fn open(root: &Path) -> Result<Files, ImageError> {
         for dir in ["", "blobs", "blobs/sha256", "layers", "tmp"] {
             let path = root.join(dir);
-            DirBuilder::new().recursive(true).mode(0o700).create(&path).at("create", path)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .at("create", path)?;
         }
-        Ok(Files(Arc::new(Inner { root: root.to_owned(), next: AtomicU64::new(0) })))
+        Ok(Files(Arc::new(Inner {
+            root: root.to_owned(),
+            next: AtomicU64::new(0),
+        })))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -60,14 +67,23 @@ impl Files {
 
     /// A new place in `tmp/`, not made yet.
     pub(crate) fn new_tmp(&self) -> PathBuf {
-        self.tmp().join(self.0.next.fetch_add(1, Ordering::Relaxed).to_string())
+        self.tmp()
+            .join(self.0.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
     /// A place to make a layer in.
     pub(crate) fn scratch(&self) -> Result<Scratch, ImageError> {
-        let scratch = Scratch { path: self.new_tmp() };
-        DirBuilder::new().mode(0o700).create(&scratch.path).at("create", &scratch.path)?;
-        DirBuilder::new().mode(0o755).create(scratch.folder()).at("create", scratch.folder())?;
+        let scratch = Scratch {
+            path: self.new_tmp(),
+        };
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&scratch.path)
+            .at("create", &scratch.path)?;
+        DirBuilder::new()
+            .mode(0o755)
+            .create(scratch.folder())
+            .at("create", scratch.folder())?;
         Ok(scratch)
     }
 

@@ -29,8 +29,14 @@ pub(crate) struct State {
 
 impl Keep {
     pub(crate) fn new(catalog: Catalog) -> Keep {
-        let state = State { catalog, ..State::default() };
-        Keep(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new() }))
+        let state = State {
+            catalog,
+            ..State::default()
+        };
+        Keep(Arc::new(Inner {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -54,12 +60,18 @@ impl Keep {
     /// A layer stays, if it is there, while the pin lives.
     pub(crate) fn pin(&self, state: &mut State, layer: Digest) -> Pin {
         *state.pinned.entry(layer).or_default() += 1;
-        Pin { keep: self.clone(), layer }
+        Pin {
+            keep: self.clone(),
+            layer,
+        }
     }
 
     pub(crate) fn hold(&self, state: &mut State, image: ImageId) -> ImageHold {
         *state.held.entry(image).or_default() += 1;
-        ImageHold { keep: self.clone(), image }
+        ImageHold {
+            keep: self.clone(),
+            image,
+        }
     }
 
     /// Nobody can take hold of the image while the removal lives. None while it is held.
@@ -67,7 +79,10 @@ impl Keep {
         if state.held.contains_key(&image) || !state.leaving.insert(image) {
             return None;
         }
-        Some(Leaving { keep: self.clone(), image })
+        Some(Leaving {
+            keep: self.clone(),
+            image,
+        })
     }
 }
 

@@ -16,6 +16,6 @@ pub(crate) use catalog::{Catalog, LayerRow, is_id_prefix};
 pub(crate) use change::{Change, Fresh, NewImage};
 pub(crate) use config::{MAX_CONFIG, ParsedConfig, labels, time_of};
 pub(crate) use database::Database;
-pub(crate) use files::{Files, Scratch};
+pub(crate) use files::Files;
 pub(crate) use keep::{ImageHold, Keep, Leaving, Pin};
 pub(crate) use repair::open;

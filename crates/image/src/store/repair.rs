@@ -42,7 +42,10 @@ fn load(files: &Files, database: &Database, boot: &str) -> Result<Catalog, Image
     let mut lost = Vec::new();
     for row in database.layers()? {
         // After another boot a layer that never settled may have holes, and still have its name.
-        let doubtful = row.unsettled.as_ref().is_some_and(|written| written != boot);
+        let doubtful = row
+            .unsettled
+            .as_ref()
+            .is_some_and(|written| written != boot);
         if (doubtful || !files.layer(row.n).is_dir())
             && let Err(error) = make_again(files, &row)
         {
@@ -55,7 +58,12 @@ fn load(files: &Files, database: &Database, boot: &str) -> Result<Catalog, Image
     let broken = load_images(files, database, &mut catalog)?;
     let unused: Vec<LayerRow> = {
         let used = catalog.layers_in_use();
-        catalog.layers.values().filter(|row| !used.contains(&row.diff_id)).cloned().collect()
+        catalog
+            .layers
+            .values()
+            .filter(|row| !used.contains(&row.diff_id))
+            .cloned()
+            .collect()
     };
     for row in &unused {
         catalog.layers.remove(&row.diff_id);
@@ -75,7 +83,11 @@ fn load(files: &Files, database: &Database, boot: &str) -> Result<Catalog, Image
 }
 
 /// Returns the images that can't be had any more.
-fn load_images(files: &Files, database: &Database, catalog: &mut Catalog) -> Result<Vec<ImageId>, ImageError> {
+fn load_images(
+    files: &Files,
+    database: &Database,
+    catalog: &mut Catalog,
+) -> Result<Vec<ImageId>, ImageError> {
     let mut broken = Vec::new();
     for row in database.images()? {
         let tagged = OffsetDateTime::from_unix_timestamp_nanos(row.tagged.into())
@@ -83,7 +95,11 @@ fn load_images(files: &Files, database: &Database, catalog: &mut Catalog) -> Res
         let image = ParsedConfig::parse(row.config).and_then(|parsed| {
             if parsed.id != row.id {
                 let (expected, actual) = (row.id.digest(), parsed.id.digest());
-                return Err(ImageError::DigestMismatch { what: "image config", expected, actual });
+                return Err(ImageError::DigestMismatch {
+                    what: "image config",
+                    expected,
+                    actual,
+                });
             }
             build_image(files, catalog, parsed, tagged)
         });
@@ -138,12 +154,30 @@ fn make_again(files: &Files, row: &LayerRow) -> Result<(), ImageError> {
 fn remove_strangers(files: &Files, catalog: &Catalog) -> Result<(), ImageError> {
     let mut known: HashMap<&Path, HashSet<String>> = HashMap::new();
     let (layers, blobs) = (files.layers(), files.blobs());
-    known.insert(&layers, catalog.layers.values().map(|row| row.n.to_string()).collect());
-    known.insert(&blobs, catalog.layers.values().map(|row| Digest::hex(&row.blob)).collect());
+    known.insert(
+        &layers,
+        catalog
+            .layers
+            .values()
+            .map(|row| row.n.to_string())
+            .collect(),
+    );
+    known.insert(
+        &blobs,
+        catalog
+            .layers
+            .values()
+            .map(|row| Digest::hex(&row.blob))
+            .collect(),
+    );
     for (dir, names) in known {
         for entry in fs::read_dir(dir).at("read", dir)? {
             let entry = entry.at("read", dir)?;
-            if !entry.file_name().to_str().is_some_and(|name| names.contains(name)) {
+            if !entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| names.contains(name))
+            {
                 remove_path(&entry.path()).at("remove", entry.path())?;
             }
         }

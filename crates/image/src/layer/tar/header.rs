@@ -22,12 +22,18 @@ impl<'a> Header<'a> {
         // Some old writers summed signed bytes.
         let (mut unsigned, mut signed) = (0u32, 0i32);
         for (at, byte) in block.iter().enumerate() {
-            let byte = if (148..156).contains(&at) { b' ' } else { *byte };
+            let byte = if (148..156).contains(&at) {
+                b' '
+            } else {
+                *byte
+            };
             unsigned += u32::from(byte);
             signed += i32::from(byte as i8);
         }
         match number(&block[148..156]) {
-            Some(sum) if sum == i64::from(unsigned) || sum == i64::from(signed) => Ok(Header(block)),
+            Some(sum) if sum == i64::from(unsigned) || sum == i64::from(signed) => {
+                Ok(Header(block))
+            }
             _ => Err(LayerError::Malformed("header checksum does not match")),
         }
     }
@@ -132,7 +138,11 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
             let negative = field[0] & 0x40 != 0;
             let mut value: i128 = if negative { -1 } else { 0 };
             for (at, byte) in field.iter().enumerate() {
-                let byte = if at == 0 && !negative { byte & 0x7f } else { *byte };
+                let byte = if at == 0 && !negative {
+                    byte & 0x7f
+                } else {
+                    *byte
+                };
                 value = (value << 8) | i128::from(byte);
                 if i64::try_from(value).is_err() {
                     return None;
@@ -142,11 +152,16 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
         }
         _ => {
             let digits = field.trim_ascii_start();
-            let end = digits.iter().position(|b| *b == 0 || *b == b' ').unwrap_or(digits.len());
-            digits[..end].iter().try_fold(0i64, |value, digit| match digit {
-                b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
-                _ => None,
-            })
+            let end = digits
+                .iter()
+                .position(|b| *b == 0 || *b == b' ')
+                .unwrap_or(digits.len());
+            digits[..end]
+                .iter()
+                .try_fold(0i64, |value, digit| match digit {
+                    b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
+                    _ => None,
+                })
         }
     }
 }

@@ -8,9 +8,11 @@ mod reader;
 mod sparse;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub(crate) use header::BLOCK;
+use header::BLOCK;
 pub(crate) use reader::TarReader;
+pub(crate) use write::tar_header;
 
 /// Longest name or link target, with the kernel's `PATH_MAX` as measure.
 pub(crate) const MAX_PATH: u64 = 4096;

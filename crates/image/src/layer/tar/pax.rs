@@ -32,7 +32,11 @@ const BROKEN: LayerError = LayerError::Malformed("broken PAX record");
 pub(super) fn parse(mut records: &[u8]) -> Result<Pax, LayerError> {
     let mut pax = Pax::default();
     while !records.is_empty() {
-        let space = records.iter().take(12).position(|b| *b == b' ').ok_or(BROKEN)?;
+        let space = records
+            .iter()
+            .take(12)
+            .position(|b| *b == b' ')
+            .ok_or(BROKEN)?;
         let length = usize::try_from(decimal(&records[..space])?).map_err(|_| BROKEN)?;
         let record = records.get(space + 1..length).ok_or(BROKEN)?;
         let record = record.strip_suffix(b"\n").ok_or(BROKEN)?;
@@ -55,7 +59,13 @@ impl Pax {
             b"size" => self.size = optional(value)?,
             b"uid" => self.uid = optional(value)?.map(signed).transpose()?,
             b"gid" => self.gid = optional(value)?.map(signed).transpose()?,
-            b"mtime" => self.mtime = if value.is_empty() { None } else { Some(time(value)?) },
+            b"mtime" => {
+                self.mtime = if value.is_empty() {
+                    None
+                } else {
+                    Some(time(value)?)
+                }
+            }
             b"GNU.sparse.major" => self.sparse.major = optional(value)?,
             b"GNU.sparse.minor" => self.sparse.minor = optional(value)?,
             b"GNU.sparse.name" => self.sparse.name = path(value)?,
@@ -68,7 +78,10 @@ impl Pax {
                 map.push(decimal(value)?);
             }
             b"GNU.sparse.map" => {
-                let numbers = value.split(|b| *b == b',').filter(|n| !n.is_empty()).map(decimal);
+                let numbers = value
+                    .split(|b| *b == b',')
+                    .filter(|n| !n.is_empty())
+                    .map(decimal);
                 self.sparse.map = Some(numbers.collect::<Result<_, _>>()?);
             }
             _ => {
@@ -88,18 +101,30 @@ impl Pax {
 /// The numbers of a sparse map as segments.
 pub(super) fn segments(numbers: &[u64]) -> Result<Vec<Segment>, LayerError> {
     if numbers.len() as u64 > 2 * MAX_SEGMENTS {
-        return Err(LayerError::TooMuch { what: "pieces of a sparse file", limit: MAX_SEGMENTS });
+        return Err(LayerError::TooMuch {
+            what: "pieces of a sparse file",
+            limit: MAX_SEGMENTS,
+        });
     }
     let (pairs, rest) = numbers.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(BROKEN);
     }
-    Ok(pairs.iter().map(|[offset, len]| Segment { offset: *offset, len: *len }).collect())
+    Ok(pairs
+        .iter()
+        .map(|[offset, len]| Segment {
+            offset: *offset,
+            len: *len,
+        })
+        .collect())
 }
 
 fn path(value: &[u8]) -> Result<Option<Vec<u8>>, LayerError> {
     if value.len() as u64 > MAX_PATH {
-        return Err(LayerError::TooMuch { what: "length of a name", limit: MAX_PATH });
+        return Err(LayerError::TooMuch {
+            what: "length of a name",
+            limit: MAX_PATH,
+        });
     }
     if value.contains(&0) {
         return Err(LayerError::Malformed("NUL in a name"));
@@ -108,7 +133,11 @@ fn path(value: &[u8]) -> Result<Option<Vec<u8>>, LayerError> {
 }
 
 fn optional(value: &[u8]) -> Result<Option<u64>, LayerError> {
-    if value.is_empty() { Ok(None) } else { decimal(value).map(Some) }
+    if value.is_empty() {
+        Ok(None)
+    } else {
+        decimal(value).map(Some)
+    }
 }
 
 fn signed(value: u64) -> Result<i64, LayerError> {
@@ -143,7 +172,9 @@ fn time(value: &[u8]) -> Result<(i64, u32), LayerError> {
     if !fraction.iter().all(u8::is_ascii_digit) {
         return Err(BROKEN);
     }
-    let nanos = (0..9).fold(0u32, |n, at| n * 10 + u32::from(fraction.get(at).map_or(0, |d| d - b'0')));
+    let nanos = (0..9).fold(0u32, |n, at| {
+        n * 10 + u32::from(fraction.get(at).map_or(0, |d| d - b'0'))
+    });
     Ok(match (negative, nanos) {
         (false, _) => (seconds, nanos),
         (true, 0) => (-seconds, 0),

@@ -18,7 +18,11 @@ pub(crate) struct TarReader<R> {
 
 impl<R: BufRead> TarReader<R> {
     pub(crate) fn new(input: R) -> TarReader<R> {
-        TarReader { input, data: 0, padding: 0 }
+        TarReader {
+            input,
+            data: 0,
+            padding: 0,
+        }
     }
 
     /// The next entry, or none at the end of the archive.
@@ -37,10 +41,16 @@ impl<R: BufRead> TarReader<R> {
             match header.flag() {
                 b'L' => long_path = Some(self.long_name(size)?),
                 b'K' => long_link = Some(self.long_name(size)?),
-                b'x' => pax = pax::parse(&self.extended(size, MAX_EXTENDED, "an extended header")?)?,
+                b'x' => {
+                    pax = pax::parse(&self.extended(size, MAX_EXTENDED, "an extended header")?)?
+                }
                 // Docker and Go ignore global records, too.
                 b'g' => self.start_data(size)?,
-                _ => return self.entry(&header, size, long_path, long_link, pax).map(Some),
+                _ => {
+                    return self
+                        .entry(&header, size, long_path, long_link, pax)
+                        .map(Some);
+                }
             }
         }
     }
@@ -53,19 +63,30 @@ impl<R: BufRead> TarReader<R> {
         long_link: Option<Vec<u8>>,
         mut pax: Pax,
     ) -> Result<Entry, LayerError> {
-        let path = pax.path.take().or(long_path).unwrap_or_else(|| header.path());
+        let path = pax
+            .path
+            .take()
+            .or(long_path)
+            .unwrap_or_else(|| header.path());
         let kind = header.kind(&path)?;
         let id = |id: i64| {
             // The last one means "leave it" to the kernel.
             u32::try_from(id)
                 .ok()
                 .filter(|id| *id != u32::MAX)
-                .ok_or(LayerError::TooMuch { what: "an owner", limit: u64::from(u32::MAX) - 1 })
+                .ok_or(LayerError::TooMuch {
+                    what: "an owner",
+                    limit: u64::from(u32::MAX) - 1,
+                })
         };
         let mut entry = Entry {
             kind,
             path,
-            link: pax.link.take().or(long_link).unwrap_or_else(|| header.link()),
+            link: pax
+                .link
+                .take()
+                .or(long_link)
+                .unwrap_or_else(|| header.link()),
             mode: header.mode()?,
             uid: id(match pax.uid {
                 Some(uid) => uid,
@@ -92,10 +113,18 @@ impl<R: BufRead> TarReader<R> {
         Ok(entry)
     }
 
-    fn file_data(&mut self, header: &Header<'_>, size: u64, pax: &Pax, entry: &mut Entry) -> Result<(), LayerError> {
+    fn file_data(
+        &mut self,
+        header: &Header<'_>,
+        size: u64,
+        pax: &Pax,
+        entry: &mut Entry,
+    ) -> Result<(), LayerError> {
         entry.size = size;
         let real_size = if header.flag() == b'S' {
-            let (pieces, more, real) = header.gnu_sparse().ok_or(LayerError::Malformed("broken sparse map"))?;
+            let (pieces, more, real) = header
+                .gnu_sparse()
+                .ok_or(LayerError::Malformed("broken sparse map"))?;
             entry.sparse = Some(sparse::read_gnu(self, pieces, more)?);
             self.start_data(size)?;
             Some(real)
@@ -123,7 +152,9 @@ impl<R: BufRead> TarReader<R> {
         if buffer.is_empty() {
             return Err(truncated());
         }
-        let len = buffer.len().min(usize::try_from(self.data).unwrap_or(usize::MAX));
+        let len = buffer
+            .len()
+            .min(usize::try_from(self.data).unwrap_or(usize::MAX));
         Ok(&buffer[..len])
     }
 
@@ -227,7 +258,12 @@ impl<R: BufRead> TarReader<R> {
         Ok(name)
     }
 
-    fn extended(&mut self, size: u64, limit: u64, what: &'static str) -> Result<Vec<u8>, LayerError> {
+    fn extended(
+        &mut self,
+        size: u64,
+        limit: u64,
+        what: &'static str,
+    ) -> Result<Vec<u8>, LayerError> {
         if size > limit {
             return Err(LayerError::TooMuch { what, limit });
         }
@@ -258,5 +294,8 @@ fn fill<R: BufRead>(input: &mut R) -> Result<&[u8], LayerError> {
 }
 
 fn truncated() -> LayerError {
-    LayerError::Stream(io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"))
+    LayerError::Stream(io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "unexpected EOF",
+    ))
 }

@@ -24,7 +24,10 @@ pub(super) fn read_gnu<R: BufRead>(
         take_gnu(&block[..504], &mut segments)?;
         more = block[504] != 0;
         if segments.len() as u64 > MAX_SEGMENTS {
-            return Err(LayerError::TooMuch { what: "pieces of a sparse file", limit: MAX_SEGMENTS });
+            return Err(LayerError::TooMuch {
+                what: "pieces of a sparse file",
+                limit: MAX_SEGMENTS,
+            });
         }
     }
     Ok(segments)
@@ -35,8 +38,15 @@ fn take_gnu(pieces: &[u8], into: &mut Vec<Segment>) -> Result<(), LayerError> {
         if piece[0] == 0 {
             break;
         }
-        let part = |field: &[u8]| number(field).and_then(|n| u64::try_from(n).ok()).ok_or(BROKEN);
-        into.push(Segment { offset: part(&piece[..12])?, len: part(&piece[12..])? });
+        let part = |field: &[u8]| {
+            number(field)
+                .and_then(|n| u64::try_from(n).ok())
+                .ok_or(BROKEN)
+        };
+        into.push(Segment {
+            offset: part(&piece[..12])?,
+            len: part(&piece[12..])?,
+        });
     }
     Ok(())
 }
@@ -74,7 +84,10 @@ fn read_map<R: BufRead>(reader: &mut TarReader<R>) -> Result<Vec<Segment>, Layer
             digits.clear();
             match count {
                 None if number > MAX_SEGMENTS => {
-                    return Err(LayerError::TooMuch { what: "pieces of a sparse file", limit: MAX_SEGMENTS });
+                    return Err(LayerError::TooMuch {
+                        what: "pieces of a sparse file",
+                        limit: MAX_SEGMENTS,
+                    });
                 }
                 None => count = Some(number),
                 Some(_) => numbers.push(number),
@@ -97,5 +110,9 @@ pub(super) fn check(segments: &[Segment], real_size: u64, data: u64) -> Result<(
         end = segment.offset.checked_add(segment.len).ok_or(BROKEN)?;
         sum = sum.checked_add(segment.len).ok_or(BROKEN)?;
     }
-    if end > real_size || sum != data { Err(BROKEN) } else { Ok(()) }
+    if end > real_size || sum != data {
+        Err(BROKEN)
+    } else {
+        Ok(())
+    }
 }

@@ -40,7 +40,11 @@ fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
 
 fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     let body: Vec<u8> = records.iter().flat_map(|(k, v)| pax_record(k, v)).collect();
-    [&block(b"PaxHeaders/x", b'x', body.len() as u64, b"")[..], &padded(&body)].concat()
+    [
+        &block(b"PaxHeaders/x", b'x', body.len() as u64, b"")[..],
+        &padded(&body),
+    ]
+    .concat()
 }
 
 fn read(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, LayerError> {
@@ -65,11 +69,22 @@ fn read(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, LayerError> {
 
 #[test]
 fn reads_plain_headers() {
-    let archive = [&block(b"dir/file", b'0', 5, b"")[..], &padded(b"hello"), &[0; 1024]].concat();
+    let archive = [
+        &block(b"dir/file", b'0', 5, b"")[..],
+        &padded(b"hello"),
+        &[0; 1024],
+    ]
+    .concat();
     let entries = read(&archive).expect("archive");
     let (entry, data) = &entries[0];
-    assert_eq!((entry.path.as_slice(), data.as_slice()), (&b"dir/file"[..], &b"hello"[..]));
-    assert_eq!((entry.mode, entry.uid, entry.gid, entry.mtime), (0o644, 1000, 100, (0o14000000000, 0)));
+    assert_eq!(
+        (entry.path.as_slice(), data.as_slice()),
+        (&b"dir/file"[..], &b"hello"[..])
+    );
+    assert_eq!(
+        (entry.mode, entry.uid, entry.gid, entry.mtime),
+        (0o644, 1000, 100, (0o14000000000, 0))
+    );
     assert_eq!((entry.kind, entry.size), (Kind::File, 5));
 }
 
@@ -82,7 +97,10 @@ fn pax_records_win_over_the_header() {
             ("uid", b"3000000"),
             ("gid", b"7"),
             ("size", b"3"),
-            ("SCHILY.xattr.user.a=b", b"ignored: the key ends at the first sign"),
+            (
+                "SCHILY.xattr.user.a=b",
+                b"ignored: the key ends at the first sign",
+            ),
             ("SCHILY.xattr.security.capability", b"\x01\0\n\x02"),
         ])[..],
         &block(b"short", b'0', 0, b""),
@@ -92,9 +110,15 @@ fn pax_records_win_over_the_header() {
     let entries = read(&archive).expect("archive");
     let (entry, data) = &entries[0];
     assert_eq!(entry.path, "long/ü".as_bytes());
-    assert_eq!((entry.uid, entry.gid, entry.mtime), (3_000_000, 7, (-2, 750_000_000)));
+    assert_eq!(
+        (entry.uid, entry.gid, entry.mtime),
+        (3_000_000, 7, (-2, 750_000_000))
+    );
     assert_eq!(data, b"abc");
-    assert_eq!(entry.xattrs[1], (b"security.capability".to_vec(), b"\x01\0\n\x02".to_vec()));
+    assert_eq!(
+        entry.xattrs[1],
+        (b"security.capability".to_vec(), b"\x01\0\n\x02".to_vec())
+    );
 }
 
 #[test]
@@ -115,14 +139,29 @@ fn gnu_long_names_and_big_numbers() {
     ]
     .concat();
     let (entry, _) = &read(&archive).expect("archive")[0];
-    assert_eq!((entry.path.as_slice(), entry.link.as_slice()), (name.as_bytes(), name.as_bytes()));
-    assert_eq!((entry.kind, entry.uid, entry.mtime), (Kind::Symlink, 0x20_0001, (-1, 0)));
+    assert_eq!(
+        (entry.path.as_slice(), entry.link.as_slice()),
+        (name.as_bytes(), name.as_bytes())
+    );
+    assert_eq!(
+        (entry.kind, entry.uid, entry.mtime),
+        (Kind::Symlink, 0x20_0001, (-1, 0))
+    );
 }
 
 #[test]
 fn all_forms_of_sparse_files() {
     let data = b"abcdefgh";
-    let want = Some(vec![Segment { offset: 100, len: 5 }, Segment { offset: 1000, len: 3 }]);
+    let want = Some(vec![
+        Segment {
+            offset: 100,
+            len: 5,
+        },
+        Segment {
+            offset: 1000,
+            len: 3,
+        },
+    ]);
     let mut old = block(b"s", b'S', 8, b"");
     old[257..265].copy_from_slice(b"ustar  \0");
     for (at, number) in [(386, 100), (398, 5), (410, 1000), (422, 3), (483, 2000)] {
@@ -144,7 +183,11 @@ fn all_forms_of_sparse_files() {
     ]
     .concat();
     let v01 = [
-        &pax(&[("GNU.sparse.size", b"2000"), ("GNU.sparse.map", b"100,5,1000,3"), ("GNU.sparse.name", b"s")])[..],
+        &pax(&[
+            ("GNU.sparse.size", b"2000"),
+            ("GNU.sparse.map", b"100,5,1000,3"),
+            ("GNU.sparse.name", b"s"),
+        ])[..],
         &block(b"GNUSparseFile.0/s", b'0', 8, b""),
         &padded(data),
     ]
@@ -165,7 +208,11 @@ fn all_forms_of_sparse_files() {
     for (form, archive) in [("old", old), ("0.0", v00), ("0.1", v01), ("1.0", v10)] {
         let entries = read(&archive).expect(form);
         let (entry, got) = &entries[0];
-        assert_eq!((&entry.path[..], entry.size, &entry.sparse), (&b"s"[..], 2000, &want), "{form}");
+        assert_eq!(
+            (&entry.path[..], entry.size, &entry.sparse),
+            (&b"s"[..], 2000, &want),
+            "{form}"
+        );
         assert_eq!(got, data, "{form}");
     }
 }
@@ -176,7 +223,9 @@ fn refuses_what_is_broken() {
     let mut bad_sum = good.clone();
     bad_sum[0] = b'g';
     let mut bad_size = block(b"f", b'0', 0, b"");
-    bad_size[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+    bad_size[124..136].copy_from_slice(&[
+        0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    ]);
     seal(&mut bad_size);
     let huge_name = block(b"././@LongLink", b'L', 1 << 40, b"");
     let huge_pax = block(b"x", b'x', 1 << 40, b"");
@@ -214,7 +263,11 @@ fn refuses_what_is_broken() {
 fn an_empty_stream_is_an_empty_archive() {
     assert!(read(b"").expect("empty").is_empty());
     assert!(read(&[0; 1024]).expect("end only").is_empty());
-    assert!(read(&[&[0; 1024][..], b"what follows is not looked at"].concat()).expect("rest").is_empty());
+    assert!(
+        read(&[&[0; 1024][..], b"what follows is not looked at"].concat())
+            .expect("rest")
+            .is_empty()
+    );
 }
 
 proptest::proptest! {
