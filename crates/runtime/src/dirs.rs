@@ -1,7 +1,10 @@
 //! Where a container's files are.
 
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 /// The two folders of a container.
@@ -42,5 +45,45 @@ impl Dirs {
     #[must_use]
     pub fn exit_json(&self) -> PathBuf {
         self.data.join("exit.json")
+    }
+
+    /// A place for the exit where the data folder can't take it (a full disk).
+    pub(crate) fn spare_exit_json(&self) -> PathBuf {
+        self.state.join("exit.json")
+    }
+
+    /// Removes what a shim no longer needs; a spare exit stays. What can't be removed now is removed at the next
+    /// start.
+    pub(crate) fn forget_state(&self) {
+        let spare = self.spare_exit_json();
+        for entry in std::fs::read_dir(&self.state)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if path == spare {
+                continue;
+            }
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let _ = if is_folder {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+        }
+        let _ = std::fs::remove_dir(&self.state);
+    }
+
+    /// The socket's address, however deep the folder is: an address has room for 107 bytes only. Valid as long as the
+    /// descriptor is open.
+    pub(crate) fn short_socket(&self) -> io::Result<(OwnedFd, PathBuf)> {
+        let folder = rustix::fs::open(
+            &self.state,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/shim.sock", folder.as_raw_fd()));
+        Ok((folder, path))
     }
 }

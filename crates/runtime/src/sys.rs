@@ -1,1 +1,150 @@
-//! Kernel calls that the standard library and `rustix` do not offer.
+//! Kernel calls that neither the standard library nor `rustix` offers.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    /// The caller; the child's process id.
+    Parent(i32),
+    /// The new process.
+    Child,
+}
+
+/// Forks. Only for processes with a single thread: the shim and its workers.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: the process has one thread, so no lock is held by another at this moment.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(pid)),
+    }
+}
+
+/// Ends the process at once: no destructors, no flushing of what a fork has copied.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: takes a number and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Blocks `SIGCHLD` and returns a descriptor that is readable when one is pending; ignores what would end the shim
+/// by accident.
+pub(crate) fn child_signals() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by `sigemptyset`; the descriptor is new and owned here.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        if libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for signal in [
+            libc::SIGHUP,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGTERM,
+            libc::SIGPIPE,
+        ] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
+    }
+}
+
+/// Gives every signal its default and unblocks all: what the engine or shim ignored must not reach a container.
+pub(crate) fn reset_signals() {
+    // SAFETY: setting defaults can only fail for numbers that can't be set; the empty set is initialised.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+/// Replaces the process. Returns only a failure.
+pub(crate) fn execve(path: &CString, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let list = |texts: &[CString]| -> Vec<*const libc::c_char> {
+        texts
+            .iter()
+            .map(|text| text.as_ptr())
+            .chain(std::iter::once(std::ptr::null()))
+            .collect()
+    };
+    let (arguments, environment) = (list(arguments), list(environment));
+    // SAFETY: both lists end with null, and what they point to lives until the call has failed.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Sets a resource limit of a process (0: of this one). `resource` is an `RLIMIT_*` number.
+pub(crate) fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the new limit is initialised; the old one is not asked for.
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the resource's type differs between C libraries"
+    )]
+    let outcome = unsafe {
+        libc::prlimit(
+            pid,
+            resource.try_into().unwrap_or(0),
+            &raw const limit,
+            std::ptr::null_mut(),
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Makes every descriptor but stdin, stdout and stderr close at the next `execve`.
+pub(crate) fn close_others_on_exec() -> io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: only marks descriptors.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Puts the calling process into a new session whose terminal is its standard input.
+pub(crate) fn own_terminal() -> io::Result<()> {
+    // SAFETY: takes a number; the argument 0 steals from nobody.
+    if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Sends any signal, real-time ones included, which `rustix` has no names for.
+pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    if unsafe { libc::kill(pid, signal) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

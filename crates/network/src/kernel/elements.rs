@@ -79,32 +79,18 @@ fn address_and_port(ip: Ipv4Addr, port: u16) -> [u8; 8] {
 }
 
 /// Adds elements to the maps of `table`: all or none. Blocking.
-pub(crate) fn add(
-    netfilter: &Netfilter,
-    table: &str,
-    redirects: &[Redirect],
-) -> Result<(), NetworkError> {
-    change(netfilter, table, NEW_ELEMENT, redirects)
-        .map_err(|error| failed("add redirects", &error))
+pub(crate) fn add(table: &str, redirects: &[Redirect]) -> Result<(), NetworkError> {
+    change(table, NEW_ELEMENT, redirects).map_err(|error| failed("add redirects", &error))
 }
 
 /// Removes elements; those that are gone already are no error. Blocking.
-pub(crate) fn remove(
-    netfilter: &Netfilter,
-    table: &str,
-    redirects: &[Redirect],
-) -> Result<(), NetworkError> {
+pub(crate) fn remove(table: &str, redirects: &[Redirect]) -> Result<(), NetworkError> {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    match change(netfilter, table, DELETE_ELEMENT, redirects) {
+    match change(table, DELETE_ELEMENT, redirects) {
         // One that is missing undoes the whole transaction: then each by itself.
         Err(error) if gone(&error) => {
             for redirect in redirects {
-                match change(
-                    netfilter,
-                    table,
-                    DELETE_ELEMENT,
-                    std::slice::from_ref(redirect),
-                ) {
+                match change(table, DELETE_ELEMENT, std::slice::from_ref(redirect)) {
                     Err(error) if !gone(&error) => return Err(failed("remove redirects", &error)),
                     _ => {}
                 }
@@ -115,7 +101,7 @@ pub(crate) fn remove(
     }
 }
 
-fn change(netfilter: &Netfilter, table: &str, kind: u16, redirects: &[Redirect]) -> io::Result<()> {
+fn change(table: &str, kind: u16, redirects: &[Redirect]) -> io::Result<()> {
     if redirects.is_empty() {
         return Ok(());
     }
@@ -147,7 +133,7 @@ fn change(netfilter: &Netfilter, table: &str, kind: u16, redirects: &[Redirect])
         }
     }
     batch.message(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
-    netfilter.talk(|socket| socket.execute(&batch))
+    Netfilter::open()?.execute(&batch)
 }
 
 fn c_string(text: &str) -> Vec<u8> {

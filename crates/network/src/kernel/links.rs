@@ -4,27 +4,21 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use futures::{StreamExt as _, TryStreamExt as _};
-use rtnetlink::packet_core::NetlinkPayload;
-use rtnetlink::packet_route::RouteNetlinkMessage;
+use futures::TryStreamExt as _;
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage, Stats64,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{
-    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup,
-    RouteMessageBuilder,
+    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
 };
-use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{MacAddress, NetworkError};
 
 /// A connection to the kernel. It belongs to the namespace of the thread that opened it, wherever it is used.
 pub(crate) struct Links {
     handle: Handle,
-    /// Owns the socket.
-    connection: JoinHandle<()>,
 }
 
 /// An interface.
@@ -69,15 +63,8 @@ impl Links {
                 source,
             })?;
         // Ends by itself when the handle is dropped.
-        let connection = tokio::spawn(connection);
-        Ok(Self { handle, connection })
-    }
-
-    /// Closes the connection. Until its socket is gone, the namespace it belongs to lives on.
-    pub(crate) async fn close(self) {
-        drop(self.handle);
-        // A panic of the connection's task closes it as well.
-        let _ = self.connection.await;
+        tokio::spawn(connection);
+        Ok(Self { handle })
     }
 
     /// The interface of that name.
@@ -293,39 +280,6 @@ impl Links {
             })
             .collect())
     }
-}
-
-/// Ends the watch when it is dropped.
-pub(crate) struct Removals(AbortHandle);
-
-impl Drop for Removals {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Calls `removed` whenever an interface of the calling thread's namespace is removed.
-pub(crate) fn watch_removals(
-    removed: impl Fn() + Send + 'static,
-) -> Result<Removals, NetworkError> {
-    let (connection, handle, mut messages) =
-        rtnetlink::new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| {
-            NetworkError::System {
-                what: "watch interfaces",
-                source,
-            }
-        })?;
-    tokio::spawn(connection);
-    let watch = tokio::spawn(async move {
-        // The connection ends with its last handle.
-        let _handle = handle;
-        while let Some((message, _)) = messages.next().await {
-            if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(_)) = message.payload {
-                removed();
-            }
-        }
-    });
-    Ok(Removals(watch.abort_handle()))
 }
 
 impl From<LinkMessage> for Link {

@@ -1,2 +1,5 @@
 //! The shim of one container; see `gantry_runtime::shim`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    gantry_runtime::shim::main()
+}

@@ -37,6 +37,14 @@ impl Cgroup {
         Ok(pids)
     }
 
+    /// Moves the calling process into the group, in every hierarchy that has it.
+    pub(crate) fn join_self(&self) -> io::Result<()> {
+        for folder in self.folders().filter(|folder| folder.is_dir()) {
+            fs::write(folder.join("cgroup.procs"), "0")?;
+        }
+        Ok(())
+    }
+
     /// Kills every process of the group and returns when it is empty. No group is an empty group.
     ///
     /// # Errors

@@ -1,12 +1,17 @@
 //! The engine's end of a shim's socket.
 
+mod exec;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::shim::wire::{self, Failure, Reply, Request};
 use crate::spec::ConsoleSize;
 use crate::{Dirs, Exit};
 
@@ -126,21 +131,29 @@ impl ShimClient {
         ShimClient { dirs }
     }
 
+    /// Where the container's files are.
+    #[must_use]
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
     /// What runs. [`ClientError::Gone`] when nobody listens.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn state(&self) -> Result<ShimState, ClientError> {
-        todo!()
+        match self.ask(&Request::State).await?.0 {
+            Reply::State(state) => Ok(state),
+            other => Err(unexpected(other)),
+        }
     }
 
     /// Sends a signal to the container's first process.
     ///
     /// # Errors
-    /// [`ClientError::NotRunning`] when it has ended.
+    /// [`ClientError::NotRunning`] or [`ClientError::Gone`] when it has ended.
     pub async fn kill(&self, signal: i32) -> Result<(), ClientError> {
-        let _ = signal;
-        todo!()
+        self.ask_done(&Request::Kill(signal)).await
     }
 
     /// Waits until the container has ended and its exit is on disk; also answers long after, from `exit.json`.
@@ -148,16 +161,28 @@ impl ShimClient {
     /// # Errors
     /// [`ClientError::Gone`] when the shim went away without writing an exit.
     pub async fn exited(&self) -> Result<Exit, ClientError> {
-        todo!()
+        match self.ask(&Request::Wait).await {
+            Ok((Reply::Exit(exit), _)) => Ok(exit),
+            Ok((other, _)) => Err(unexpected(other)),
+            // It has written the exit before it left; or it was killed.
+            Err(ClientError::Gone) => {
+                let dirs = self.dirs.clone();
+                let read = tokio::task::spawn_blocking(move || Exit::read(&dirs)).await;
+                read.map_err(io::Error::other)??.ok_or(ClientError::Gone)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Connects to the container's stdio from now on.
     ///
     /// # Errors
-    /// [`ClientError::NotRunning`] when it has ended.
+    /// [`ClientError::NotRunning`] or [`ClientError::Gone`] when it has ended.
     pub async fn attach(&self, options: AttachOptions) -> Result<AttachStream, ClientError> {
-        let _ = options;
-        todo!()
+        match self.ask(&Request::Attach(options)).await? {
+            (Reply::Done, stream) => Ok(stream.into()),
+            (other, _) => Err(unexpected(other)),
+        }
     }
 
     /// Sets the terminal's size.
@@ -165,8 +190,7 @@ impl ShimClient {
     /// # Errors
     /// [`ClientError::Invalid`] without a terminal.
     pub async fn resize(&self, size: ConsoleSize) -> Result<(), ClientError> {
-        let _ = size;
-        todo!()
+        self.ask_done(&Request::Resize(None, size)).await
     }
 
     /// Runs a further process; returns when its program runs.
@@ -174,17 +198,32 @@ impl ShimClient {
     /// # Errors
     /// [`ClientError::NotFound`] (127) and [`ClientError::NotExecutable`] (126) as at a container's start.
     pub async fn exec(&self, exec: &ExecSpec) -> Result<ExecStarted, ClientError> {
-        let _ = exec;
-        todo!()
+        let pid = self.state().await?.pid;
+        let (dirs, wanted) = (self.dirs.clone(), exec.clone());
+        let described =
+            tokio::task::spawn_blocking(move || exec::describe(&dirs, pid, &wanted)).await;
+        let request = Request::Exec(Box::new(described.map_err(io::Error::other)??));
+        match self.ask(&request).await? {
+            (Reply::ExecStarted { pid }, stream) => {
+                let attached = exec.attach != AttachOptions::default();
+                Ok(ExecStarted {
+                    pid,
+                    stream: attached.then(|| stream.into()),
+                })
+            }
+            (other, _) => Err(unexpected(other)),
+        }
     }
 
     /// Waits until an exec has ended; its exit code.
     ///
     /// # Errors
-    /// [`ClientError::NoSuchExec`]; [`ClientError::Gone`] when the container ended meanwhile.
+    /// [`ClientError::NoSuchExec`]; [`ClientError::Gone`] when the shim went away meanwhile.
     pub async fn exec_exited(&self, id: &str) -> Result<i32, ClientError> {
-        let _ = id;
-        todo!()
+        match self.ask(&Request::ExecWait(id.to_owned())).await?.0 {
+            Reply::ExecExit(code) => Ok(code),
+            other => Err(unexpected(other)),
+        }
     }
 
     /// Sets the size of an exec's terminal.
@@ -192,23 +231,72 @@ impl ShimClient {
     /// # Errors
     /// As [`Self::resize`].
     pub async fn exec_resize(&self, id: &str, size: ConsoleSize) -> Result<(), ClientError> {
-        let _ = (id, size);
-        todo!()
+        self.ask_done(&Request::Resize(Some(id.to_owned()), size))
+            .await
     }
 
-    /// Where the container's files are.
-    #[must_use]
-    pub fn dirs(&self) -> &Dirs {
-        &self.dirs
+    async fn ask_done(&self, request: &Request) -> Result<(), ClientError> {
+        match self.ask(request).await?.0 {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Asks on a connection of its own, which then may carry streams.
+    async fn ask(&self, request: &Request) -> Result<(Reply, UnixStream), ClientError> {
+        let (_folder, path) = self.dirs.short_socket().map_err(gone)?;
+        let mut stream = UnixStream::connect(path).await.map_err(gone)?;
+        stream
+            .write_all(&wire::encode(request)?)
+            .await
+            .map_err(gone)?;
+        let length = stream.read_u32().await.map_err(gone)?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= wire::LARGEST);
+        let length = length.ok_or_else(|| ClientError::Protocol("too long".to_owned()))?;
+        let mut json = vec![0; length];
+        stream.read_exact(&mut json).await.map_err(gone)?;
+        let reply = serde_json::from_slice(&json)
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        Ok((reply, stream))
     }
 }
 
-/// Reads how the container of this folder ended, where its shim has written that.
-///
-/// # Errors
-/// When the file is there but can't be read.
-pub fn read_exit(data: &std::path::Path) -> std::io::Result<Option<Exit>> {
-    let path: PathBuf = data.join("exit.json");
-    let _ = path;
-    todo!()
+impl From<UnixStream> for AttachStream {
+    fn from(stream: UnixStream) -> AttachStream {
+        let (output, stdin) = stream.into_split();
+        AttachStream { output, stdin }
+    }
+}
+
+/// Takes a connection into the reactor.
+pub(crate) fn split(stream: std::os::unix::net::UnixStream) -> io::Result<AttachStream> {
+    stream.set_nonblocking(true)?;
+    Ok(UnixStream::from_std(stream)?.into())
+}
+
+/// A shim that ends closes its socket at any moment of a talk.
+fn gone(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => ClientError::Gone,
+        _ => ClientError::Io(error),
+    }
+}
+
+fn unexpected(reply: Reply) -> ClientError {
+    match reply {
+        Reply::Failed(Failure::NotRunning) => ClientError::NotRunning,
+        Reply::Failed(Failure::NoSuchExec(id)) => ClientError::NoSuchExec(id),
+        Reply::Failed(Failure::NotFound(text)) => ClientError::NotFound(text),
+        Reply::Failed(Failure::NotExecutable(text)) => ClientError::NotExecutable(text),
+        Reply::Failed(Failure::Runtime(text)) => ClientError::Runtime(text),
+        Reply::Failed(Failure::Invalid(text)) => ClientError::Invalid(text),
+        other => ClientError::Protocol(format!("{other:?}")),
+    }
 }

@@ -1,8 +1,5 @@
 //! What the engine asks a new shim for.
 
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::client::{AttachOptions, AttachStream};

@@ -1,4 +1,6 @@
 //! Runs real containers on the real kernel; needs root.
 
 mod cgroup;
+mod ground;
+mod lifecycle;
 mod rootfs;

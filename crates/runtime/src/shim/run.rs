@@ -1,0 +1,127 @@
+//! The shim's beginning: out of the engine's reach, its socket, the container's stdio, the loop.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::{Mode, OFlags};
+use time::OffsetDateTime;
+
+use super::engine::Engine;
+use super::process::Process;
+use super::server::Server;
+use super::stdio::Stdio;
+use super::wire::{Boot, Failure, Progress};
+use super::worker::Worker;
+use super::{builtin, external};
+use crate::Runtime;
+use crate::client::AttachOptions;
+use crate::log::Writer;
+use crate::sys::{self, Fork};
+
+/// The program `gantry-shim`: its one argument is the container's state folder. The engine's go comes by standard
+/// input, its answers go by standard output.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(state), None) = (arguments.next(), arguments.next()) else {
+        eprintln!(
+            "usage: gantry-shim STATE-FOLDER\n\ngantryd runs one for each container; it is of no use by hand."
+        );
+        return ExitCode::from(2);
+    };
+    match begin(Path::new(&state)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gantry-shim: {}: {error}", Path::new(&state).display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(state: &Path) -> io::Result<()> {
+    // A new session in a new process, whose parent the engine no longer is.
+    if let Fork::Parent(_) = sys::fork()? {
+        return Ok(());
+    }
+    rustix::process::setsid()?;
+    std::env::set_current_dir(state)?;
+    let (input, output) = take_stdio()?;
+    let mut engine = Engine::new(input, output);
+    let server = prepare().inspect_err(|error| {
+        engine.tell(&Progress::Failed(Failure::Runtime(format!(
+            "shim: {error}"
+        ))))
+    })?;
+    let mut server = server(engine);
+    server.engine.tell(&Progress::Listening);
+    server.run()
+}
+
+/// Takes the engine's pipes off standard input and output and puts nothing there; errors go to a file.
+fn take_stdio() -> io::Result<(OwnedFd, OwnedFd)> {
+    let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
+    let log = rustix::fs::open("shim.log", flags, Mode::from_raw_mode(0o600))?;
+    rustix::stdio::dup2_stderr(&log)?;
+    Ok((input, output))
+}
+
+/// Everything but the engine's pipes; the worker is at work when this returns.
+fn prepare() -> io::Result<impl FnOnce(Engine) -> Server> {
+    let boot: Boot = serde_json::from_reader(io::BufReader::new(File::open("shim.json")?))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
+    let signals = sys::child_signals()?;
+    // The folder is nobody's but root's; relative, since an address has room for 107 bytes only.
+    let listener = UnixListener::bind("shim.sock")?;
+    listener.set_nonblocking(true)?;
+    let log = Writer::open(&boot.dirs.data.join("log"), &boot.log)
+        .inspect_err(|error| eprintln!("{error}"))
+        .ok();
+    let want = if boot.tty {
+        AttachOptions::default()
+    } else {
+        AttachOptions {
+            stdin: boot.open_stdin,
+            stdout: true,
+            stderr: true,
+        }
+    };
+    let (stdio, ends) = Stdio::pipes(want, boot.uid)?;
+    let worker = Worker::fork(|shim| match &boot.runtime {
+        Runtime::Builtin => builtin::create(&boot, ends, shim),
+        Runtime::Program { path, .. } => external::create(&boot, path, ends, shim),
+    })?;
+    let process = Process {
+        stdio,
+        worker: Some(worker),
+        uid: boot.uid,
+        console_size: boot.console_size,
+        ..Process::default()
+    };
+    Ok(move |engine| Server {
+        boot,
+        listener: listener.into(),
+        signals,
+        engine,
+        log,
+        processes: BTreeMap::from([(0, process)]),
+        next_process: 1,
+        connections: BTreeMap::new(),
+        next_connection: 0,
+        ended: VecDeque::new(),
+        unclaimed: BTreeMap::new(),
+        started_at: OffsetDateTime::now_utc(),
+        drain_until: None,
+        buffer: Vec::new(),
+    })
+}
