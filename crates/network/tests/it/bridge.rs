@@ -54,7 +54,7 @@ fn without_a_wanted_network_a_free_one_is_taken_and_kept() {
 #[test]
 fn packets_are_as_large_as_the_way_out_allows() {
     on_a_host(async |host| {
-        host.outside();
+        let _outside = host.outside();
         run("ip", &["link", "set", "wan0", "mtu", "1380"]);
         run("ip", &["route", "add", "default", "via", "198.51.100.2"]);
         let network = host.network().await;
