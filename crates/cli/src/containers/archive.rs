@@ -1,0 +1,354 @@
+//! Archives of `cp`: what is packed under which names, and unpacked without leaving its folder.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{CliError, Result};
+
+/// Where copied things go, as docker decides: into an existing folder, or under a new name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The folder they go into.
+    pub folder: PathBuf,
+    /// Their top-level name there; none where only the content of a folder is copied (`dir/.`).
+    pub name: Option<PathBuf>,
+    follow: bool,
+}
+
+/// The last name of a path, and whether only a folder's content is meant.
+fn base(path: &str) -> (Option<&str>, bool) {
+    let content = path == "." || path.ends_with("/.");
+    let name = path
+        .trim_end_matches("/.")
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next();
+    (
+        name.filter(|name| !name.is_empty() && *name != "." && *name != ".."),
+        content,
+    )
+}
+
+impl Placement {
+    /// For a copy of `source` from a container to the local `destination`.
+    pub fn local(source: &str, source_is_dir: bool, destination: &str) -> Result<Placement> {
+        let target = Path::new(destination);
+        let exists = fs::metadata(target).ok().map(|metadata| metadata.is_dir());
+        place(source, source_is_dir, destination, exists, false)
+    }
+
+    /// For a copy of the local `source` to `destination` in a container, where that is a folder, something else, or
+    /// (none) not there.
+    pub fn remote(
+        source: &Path,
+        follow: bool,
+        destination: &str,
+        is_dir: Option<bool>,
+    ) -> Result<Placement> {
+        let text = source.to_string_lossy();
+        // `link/` means what the link points to.
+        let followed = follow || text.ends_with('/') || text.ends_with("/.");
+        let metadata = if followed {
+            fs::metadata(source)
+        } else {
+            fs::symlink_metadata(source)
+        };
+        let metadata = metadata.map_err(CliError::file("copy", source))?;
+        let name = match base(&text) {
+            // `.` and `..` have their names on disk.
+            (None, _) => fs::canonicalize(source)
+                .ok()
+                .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
+            (Some(name), _) => Some(name.to_owned()),
+        };
+        let (_, content) = base(&text);
+        let name = name.unwrap_or_default();
+        let shown = if content { format!("{name}/.") } else { name };
+        place(&shown, metadata.is_dir(), destination, is_dir, followed)
+    }
+}
+
+fn place(
+    source: &str,
+    source_is_dir: bool,
+    destination: &str,
+    exists: Option<bool>,
+    follow: bool,
+) -> Result<Placement> {
+    let (name, content) = base(source);
+    let target = Path::new(destination);
+    let parent = || match target.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => PathBuf::from("/"),
+    };
+    let renamed = || base(destination).0.map(PathBuf::from);
+    match exists {
+        Some(true) => Ok(Placement {
+            folder: target.to_owned(),
+            name: if content && source_is_dir {
+                None
+            } else {
+                name.map(PathBuf::from)
+            },
+            follow,
+        }),
+        Some(false) if source_is_dir => Err(CliError::invalid(format!(
+            "cannot copy directory to {destination}: it is a file"
+        ))),
+        None if !source_is_dir && destination.ends_with('/') => Err(CliError::invalid(format!(
+            "destination directory does not exist: {destination}"
+        ))),
+        _ => Ok(Placement {
+            folder: parent(),
+            name: renamed(),
+            follow,
+        }),
+    }
+}
+
+/// Packs `source` under its placement's name; the bytes of its files.
+pub fn pack(source: &Path, placement: &Placement, out: impl Write) -> Result<u64> {
+    let counting = Counting { out, written: 0 };
+    let mut builder = tar::Builder::new(counting);
+    builder.follow_symlinks(placement.follow);
+    let name = placement.name.clone().unwrap_or_else(|| PathBuf::from("."));
+    let metadata = if placement.follow {
+        fs::metadata(source)
+    } else {
+        fs::symlink_metadata(source)
+    };
+    let metadata = metadata.map_err(CliError::file("copy", source))?;
+    let packed = if metadata.is_dir() {
+        builder.follow_symlinks(false);
+        builder.append_dir_all(&name, source)
+    } else {
+        builder.append_path_with_name(source, &name)
+    };
+    packed
+        .and_then(|()| builder.into_inner())
+        .map(|counting| counting.written)
+        .map_err(CliError::file("copy", source))
+}
+
+struct Counting<W> {
+    out: W,
+    written: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Unpacks an archive whose entries share one top-level name, which becomes the placement's; the bytes of its files.
+/// Nothing is written outside the placement's folder, whatever the archive's names and links say.
+pub fn unpack(reader: impl Read, placement: &Placement, ownership: bool) -> Result<u64> {
+    let mut archive = tar::Archive::new(reader);
+    archive.set_preserve_ownerships(ownership);
+    let wrong = |error: io::Error| CliError::file("unpack into", &placement.folder)(error);
+    let mut size = 0;
+    // A folder's own mode could forbid to fill it: they are done last.
+    let mut folders = Vec::new();
+    for entry in archive.entries().map_err(wrong)? {
+        let mut entry = entry.map_err(wrong)?;
+        entry.set_preserve_permissions(true);
+        let Some(relative) = renamed(&entry.path().map_err(wrong)?, placement) else {
+            return Err(refused(
+                &entry.path().map_err(wrong)?,
+                "its name leads out of the destination",
+            ));
+        };
+        let target = placement.folder.join(&relative);
+        within(&placement.folder, &relative)?;
+        size += entry.size();
+        match entry.header().entry_type() {
+            tar::EntryType::Directory => {
+                if !fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_dir()) {
+                    fs::create_dir(&target).map_err(CliError::file("create", &target))?;
+                }
+                folders.push((target, entry.header().mode().unwrap_or(0o755)));
+            }
+            tar::EntryType::Link => {
+                let named = entry.link_name().map_err(wrong)?.unwrap_or_default();
+                let Some(existing) = renamed(&named, placement) else {
+                    return Err(refused(&named, "a hard link leads out of the destination"));
+                };
+                within(&placement.folder, &existing)?;
+                let _ = fs::remove_file(&target);
+                fs::hard_link(placement.folder.join(existing), &target)
+                    .map_err(CliError::file("create", &target))?;
+            }
+            _ => {
+                entry
+                    .unpack(&target)
+                    .map_err(CliError::file("create", &target))?;
+            }
+        }
+    }
+    for (folder, mode) in folders.into_iter().rev() {
+        set_mode(&folder, mode).map_err(CliError::file("set the mode of", &folder))?;
+    }
+    Ok(size)
+}
+
+fn refused(path: &Path, why: &str) -> CliError {
+    CliError::invalid(format!(
+        "{}: {why}",
+        crate::output::printable(&path.to_string_lossy())
+    ))
+}
+
+/// An entry's path with its top-level name replaced; none where it would leave its folder.
+fn renamed(path: &Path, placement: &Placement) -> Option<PathBuf> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name),
+            Component::CurDir | Component::RootDir => {}
+            Component::ParentDir | Component::Prefix(_) => return None,
+        }
+    }
+    let mut relative = placement.name.clone().unwrap_or_default();
+    relative.extend(names.into_iter().skip(1));
+    Some(relative)
+}
+
+/// Whether all folders on the way to `relative` are real ones: an archive could have put a link there.
+fn within(folder: &Path, relative: &Path) -> Result<()> {
+    let mut path = folder.to_owned();
+    for name in relative.parent().into_iter().flat_map(Path::components) {
+        path.push(name);
+        let metadata = fs::symlink_metadata(&path).map_err(CliError::file("unpack into", &path))?;
+        if !metadata.is_dir() {
+            return Err(refused(
+                &path,
+                "an entry of the archive would go through what is no folder",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(source: &str, is_dir: bool, destination: &str, exists: Option<bool>) -> String {
+        match place(source, is_dir, destination, exists, false) {
+            Ok(placement) => format!("{} {:?}", placement.folder.display(), placement.name),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn things_go_where_docker_puts_them() {
+        assert_eq!(placed("/a/f", false, "/d", Some(true)), "/d Some(\"f\")");
+        assert_eq!(placed("/a/f", false, "/d/g", None), "/d Some(\"g\")");
+        assert_eq!(placed("/a/f", false, "g", Some(false)), ". Some(\"g\")");
+        assert_eq!(placed("/a/dir/.", true, "/d", Some(true)), "/d None");
+        assert_eq!(placed("/a/dir", true, "/d/new", None), "/d Some(\"new\")");
+        assert_eq!(placed("/a/dir/.", true, "/d/new", None), "/d Some(\"new\")");
+        assert!(placed("/a/f", false, "/d/", None).contains("does not exist"));
+        assert!(placed("/a/dir", true, "/d", Some(false)).contains("cannot copy directory"));
+    }
+
+    fn archive(entries: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o755);
+            // By hand: the builder refuses names that an attacker would use.
+            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+            if kind.is_file() {
+                header.set_size(content.len() as u64);
+                header.set_cksum();
+                builder.append(&header, content.as_bytes()).unwrap();
+            } else {
+                header.as_gnu_mut().unwrap().linkname[..content.len()]
+                    .copy_from_slice(content.as_bytes());
+                header.set_size(0);
+                header.set_cksum();
+                builder.append(&header, io::empty()).unwrap();
+            }
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn unpacked(entries: &[(&str, tar::EntryType, &str)]) -> (tempfile::TempDir, Result<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("in");
+        fs::create_dir(&inside).unwrap();
+        let placement = Placement {
+            folder: inside,
+            name: Some("new".into()),
+            follow: false,
+        };
+        let bytes = archive(entries);
+        let result = unpack(bytes.as_slice(), &placement, false);
+        (dir, result)
+    }
+
+    #[test]
+    fn a_tree_is_unpacked_under_its_new_name() {
+        use tar::EntryType as T;
+        let (dir, result) = unpacked(&[
+            ("old/", T::Directory, ""),
+            ("old/f", T::Regular, "hello"),
+            ("old/hard", T::Link, "old/f"),
+            ("old/soft", T::Symlink, "/etc"),
+        ]);
+        assert_eq!(result.unwrap(), 5);
+        assert_eq!(
+            fs::read_to_string(dir.path().join("in/new/hard")).unwrap(),
+            "hello"
+        );
+        assert!(
+            fs::symlink_metadata(dir.path().join("in/new/soft"))
+                .unwrap()
+                .is_symlink()
+        );
+    }
+
+    #[test]
+    fn no_entry_leaves_the_destination() {
+        use tar::EntryType as T;
+        for entries in [
+            &[("../out", T::Regular, "x")][..],
+            &[
+                ("old/", T::Directory, ""),
+                ("old/../../out", T::Regular, "x"),
+            ],
+            &[
+                ("old/", T::Directory, ""),
+                ("old/l", T::Symlink, "../../"),
+                ("old/l/out", T::Regular, "x"),
+            ],
+            &[("old", T::Link, "../../etc/passwd")],
+        ] {
+            let (dir, result) = unpacked(entries);
+            assert!(result.is_err());
+            assert!(!dir.path().join("out").exists());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `attach`.
+
+use clap::Args;
+use clap::builder::ArgAction;
+
+use super::exit_of::{Exit, waiting};
+use super::resize;
+use super::run::flag;
+use crate::app::App;
+use crate::daemon::{Call, segment};
+use crate::error::{CliError, Result};
+use crate::terminal::session::{Ended, Session};
+use crate::terminal::{self, check_tty};
+
+/// `--sig-proxy` and `--detach-keys`.
+#[derive(Debug, Args)]
+pub struct AttachFlags {
+    /// Override the key sequence for detaching a container
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<String>,
+    /// Proxy all received signals to the process
+    #[arg(long, action = ArgAction::Set, default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    pub sig_proxy: bool,
+}
+
+/// Attach local standard input, output, and error streams to a running container
+#[derive(Debug, Args)]
+pub struct Attach {
+    #[command(flatten)]
+    flags: AttachFlags,
+    /// Do not attach STDIN
+    #[arg(long)]
+    no_stdin: bool,
+    /// The container
+    container: String,
+}
+
+/// What must be known of a container before attaching to it.
+pub struct Target {
+    /// Its id.
+    pub id: String,
+    /// It has a terminal.
+    pub tty: bool,
+    /// It reads standard input.
+    pub open_stdin: bool,
+    /// Its state, as "running".
+    pub status: String,
+}
+
+impl Target {
+    /// Asks the daemon about container `name`.
+    pub async fn find(app: &App, name: &str) -> Result<Target> {
+        let path = format!("/containers/{}/json", segment(name));
+        let container = app.daemon()?.get_json(&path, &[]).await?;
+        Ok(Target {
+            id: container["Id"].as_str().unwrap_or(name).to_owned(),
+            tty: container["Config"]["Tty"].as_bool().unwrap_or(false),
+            open_stdin: container["Config"]["OpenStdin"].as_bool().unwrap_or(false),
+            status: container["State"]["Status"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+}
+
+impl Attach {
+    /// Runs the verb; the exit code is the container's.
+    pub async fn run(self, app: &App) -> Result<()> {
+        let target = Target::find(app, &self.container).await?;
+        match target.status.as_str() {
+            "running" => {}
+            "paused" => {
+                return Err(CliError::invalid(
+                    "You cannot attach to a paused container, unpause it first",
+                ));
+            }
+            "restarting" => {
+                return Err(CliError::invalid(
+                    "You cannot attach to a restarting container, wait until it is running",
+                ));
+            }
+            _ => {
+                return Err(CliError::invalid(
+                    "You cannot attach to a stopped container, start it first",
+                ));
+            }
+        }
+        let stdin = target.open_stdin && !self.no_stdin;
+        check_tty(stdin, target.tty)?;
+        attach(app, &target, &self.flags, stdin, async { Ok(()) }).await
+    }
+}
+
+/// Joins the person's streams to `target`'s, does `then` once that stands, and returns with the container's exit code.
+pub async fn attach(
+    app: &App,
+    target: &Target,
+    flags: &AttachFlags,
+    stdin: bool,
+    then: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let daemon = app.daemon()?;
+    let id = segment(&target.id);
+    let keys = app.detach_keys(flags.detach_keys.as_deref())?;
+    let path = format!("/containers/{id}/attach");
+    let call = Call::post(&path)
+        .query("stream", "1")
+        .query("stdin", flag(stdin))
+        .query("stdout", "1")
+        .query("stderr", "1")
+        .query_some("detachKeys", flags.detach_keys.as_deref());
+    // A container that is to be started has an exit behind it: the next one counts.
+    let condition = if target.status == "running" {
+        "not-running"
+    } else {
+        "next-exit"
+    };
+    let (streams, exit) = tokio::try_join!(
+        daemon.hijack(call, target.tty),
+        waiting(app, &target.id, condition),
+    )?;
+    let kill_path = format!("/containers/{id}/kill");
+    let proxy = flags.sig_proxy.then(|| {
+        terminal::forward(|signal| {
+            let path = &kill_path;
+            async move {
+                // The process may have ended meanwhile.
+                let _ = daemon.call(Call::post(path).query("signal", signal)).await;
+            }
+        })
+    });
+    then.await?;
+    let resize_path = format!("/containers/{id}/resize");
+    let session = Session {
+        tty: target.tty,
+        stdin,
+        keys,
+    };
+    let work = async {
+        match session.run(streams).await? {
+            Ended::Detached => Err(CliError::invalid("read escape sequence")),
+            Ended::Output => exit.code().await,
+        }
+    };
+    let others = async {
+        let resizing = async {
+            if target.tty {
+                resize::keep(daemon, &resize_path).await;
+            }
+            std::future::pending::<()>().await
+        };
+        match proxy {
+            Some(proxy) => tokio::join!(proxy, resizing).0,
+            None => resizing.await,
+        }
+    };
+    tokio::select! {
+        biased;
+        code = work => match code? {
+            Exit(0) => Ok(()),
+            Exit(code) => Err(CliError::Exit(code)),
+        },
+        () = others => Ok(()),
+    }
+}

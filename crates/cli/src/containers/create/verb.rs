@@ -1,0 +1,135 @@
+//! Creates a container, getting its image first where that is missing.
+
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use clap::Args;
+
+use super::{ContainerFlags, Pull};
+use crate::app::App;
+use crate::error::{CliError, Result};
+use crate::images::pull;
+use crate::images::reference::Reference;
+use crate::output::{self, progress::Show};
+
+/// Create a new container
+#[derive(Debug, Args)]
+#[command(override_usage = "gantry create [OPTIONS] IMAGE [COMMAND] [ARG...]")]
+pub struct Create {
+    #[command(flatten)]
+    flags: ContainerFlags,
+    /// The image, and what runs in it instead of its own command
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "IMAGE [COMMAND] [ARG...]"
+    )]
+    image_and_command: Vec<String>,
+}
+
+impl Create {
+    /// Runs the verb: prints the new container's id.
+    pub async fn run(self, app: &App) -> Result<()> {
+        let created = create(app, &self.flags, &self.image_and_command)
+            .await
+            .map_err(|source| CliError::Coded {
+                code: 125,
+                prefix: "",
+                source: Box::new(source),
+                suffix: "",
+            })?;
+        output::line(created.id)
+    }
+}
+
+/// A container that exists now.
+pub struct Created {
+    /// Its id.
+    pub id: String,
+}
+
+/// Creates a container of the image that `image_and_command` begins with.
+pub async fn create(
+    app: &App,
+    flags: &ContainerFlags,
+    image_and_command: &[String],
+) -> Result<Created> {
+    let Some((image, command)) = image_and_command.split_first() else {
+        return Err(CliError::invalid("no image was named"));
+    };
+    let reference = Reference::parse(image)?;
+    let mut body = flags.body(image, command)?;
+    if let Some(file) = &flags.cidfile
+        && file.exists()
+    {
+        return Err(CliError::invalid(format!(
+            "container ID file found, make sure the other container isn't running or delete {}",
+            file.display()
+        )));
+    }
+    let show = if flags.quiet {
+        Show::Nowhere
+    } else {
+        Show::Stderr
+    };
+    if flags.pull == Pull::Always {
+        get(app, &reference, flags, show).await?;
+    }
+    let options = || {
+        let mut options = CreateContainerOptionsBuilder::new();
+        if let Some(name) = &flags.name {
+            options = options.name(name);
+        }
+        if let Some(platform) = &flags.platform {
+            options = options.platform(platform);
+        }
+        Some(options.build())
+    };
+    let docker = app.daemon()?.docker();
+    let first = docker
+        .create_container(options(), body.clone())
+        .await
+        .map_err(CliError::from);
+    let response = match first {
+        Err(error) if error.is_not_found() && !reference.is_id() && may_get(flags, &reference) => {
+            if !flags.quiet {
+                output::tell(format_args!(
+                    "Unable to find image '{}' locally",
+                    reference.familiar()
+                ));
+            }
+            get(app, &reference, flags, show).await?;
+            body.image = Some(image.clone());
+            docker.create_container(options(), body).await?
+        }
+        other => other?,
+    };
+    for warning in &response.warnings {
+        output::tell(format_args!("WARNING: {}", output::printable(warning)));
+    }
+    if let Some(file) = &flags.cidfile {
+        write_cidfile(file, &response.id)?;
+    }
+    Ok(Created { id: response.id })
+}
+
+/// Keeps a container's id in `file`, which must not be there yet.
+fn write_cidfile(file: &std::path::Path, id: &str) -> Result<()> {
+    use std::io::Write;
+    std::fs::File::create_new(file)
+        .and_then(|mut opened| opened.write_all(id.as_bytes()))
+        .map_err(CliError::file("write the container's id to", file))
+}
+
+fn may_get(flags: &ContainerFlags, reference: &Reference) -> bool {
+    flags.pull != Pull::Never || pull::is_bundled(reference)
+}
+
+/// Gets an image: from what Gantry brings along, or from its registry.
+async fn get(app: &App, reference: &Reference, flags: &ContainerFlags, show: Show) -> Result<()> {
+    if pull::is_bundled(reference) {
+        return pull::load_bundled(app, show).await;
+    }
+    pull::pull(app, reference, flags.platform.as_deref(), show)
+        .await
+        .map_err(|error| pull::with_bundled_hint(error, reference))
+}

@@ -1,0 +1,210 @@
+//! `run`: create, attach, wait, start — in this order, so that no byte and no exit is missed.
+
+use clap::Args;
+use clap::builder::ArgAction;
+
+use super::create::{ContainerFlags, create};
+use super::exit_of::{Exit, waiting};
+use super::resize;
+use crate::app::App;
+use crate::daemon::{Call, segment};
+use crate::error::{CliError, Result};
+use crate::output;
+use crate::terminal::detach::DetachKeys;
+use crate::terminal::session::{Ended, Session};
+use crate::terminal::{self, check_tty};
+
+/// Create and run a new container from an image
+#[derive(Debug, Args)]
+#[command(override_usage = "gantry run [OPTIONS] IMAGE [COMMAND] [ARG...]")]
+pub struct Run {
+    /// Run container in background and print container ID
+    #[arg(short, long)]
+    detach: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Proxy received signals to the process
+    #[arg(long, action = ArgAction::Set, default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    sig_proxy: bool,
+    #[command(flatten)]
+    flags: ContainerFlags,
+    /// The image, and what runs in it instead of its own command
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "IMAGE [COMMAND] [ARG...]"
+    )]
+    image_and_command: Vec<String>,
+}
+
+impl Run {
+    /// Runs the verb; the exit code is the container's.
+    pub async fn run(self, app: &App) -> Result<()> {
+        let result = if self.detach {
+            self.in_background(app).await
+        } else {
+            self.attached(app).await
+        };
+        result.map_err(coded)
+    }
+
+    async fn in_background(mut self, app: &App) -> Result<()> {
+        if !self.flags.process.attach.is_empty() {
+            return Err(CliError::invalid("Conflicting options: -a and -d"));
+        }
+        // Nobody is attached, so standard input stays open for who attaches later.
+        self.flags.process.detached = true;
+        let created = create(app, &self.flags, &self.image_and_command).await?;
+        start(app, &created.id).await?;
+        output::line(created.id)
+    }
+
+    async fn attached(self, app: &App) -> Result<()> {
+        let process = &self.flags.process;
+        let stdin = process.attaches("stdin", process.interactive) && process.interactive;
+        let (stdout, stderr) = (
+            process.attaches("stdout", true),
+            process.attaches("stderr", true),
+        );
+        check_tty(stdin, process.tty)?;
+        let keys = app.detach_keys(self.detach_keys.as_deref())?;
+        let tty = process.tty;
+        let created = create(app, &self.flags, &self.image_and_command).await?;
+        let id = created.id;
+        let daemon = app.daemon()?;
+
+        let path = format!("/containers/{}/attach", segment(&id));
+        let attach = Call::post(&path)
+            .query("stream", "1")
+            .query("stdin", flag(stdin))
+            .query("stdout", flag(stdout))
+            .query("stderr", flag(stderr))
+            .query_some("detachKeys", self.detach_keys.as_deref());
+        let (streams, exit) = tokio::try_join!(
+            daemon.hijack(attach, tty),
+            waiting(
+                app,
+                &id,
+                if self.flags.rm {
+                    "removed"
+                } else {
+                    "next-exit"
+                }
+            ),
+        )?;
+
+        // Signals are caught before there is a process to send them to: none ends us halfway.
+        let kill = |signal: &'static str| {
+            let id = id.clone();
+            async move {
+                // The process may have ended meanwhile.
+                let path = format!("/containers/{}/kill", segment(&id));
+                let _ = daemon.call(Call::post(&path).query("signal", signal)).await;
+            }
+        };
+        let proxy = self.sig_proxy.then(|| terminal::forward(kill));
+        start(app, &id).await?;
+
+        let session = Session { tty, stdin, keys };
+        let path = format!("/containers/{}/resize", segment(&id));
+        let work = async {
+            match session.run(streams).await? {
+                Ended::Detached => Ok(None),
+                Ended::Output => exit.code().await.map(Some),
+            }
+        };
+        let others = async {
+            let resizing = async {
+                if tty {
+                    resize::keep(daemon, &path).await;
+                }
+                std::future::pending::<()>().await
+            };
+            match proxy {
+                Some(proxy) => tokio::join!(proxy, resizing).0,
+                None => resizing.await,
+            }
+        };
+        let code = tokio::select! {
+            biased;
+            result = work => result?,
+            () = others => None,
+        };
+        match code {
+            None | Some(Exit(0)) => Ok(()),
+            Some(Exit(code)) => Err(CliError::Exit(code)),
+        }
+    }
+}
+
+async fn start(app: &App, id: &str) -> Result<()> {
+    let path = format!("/containers/{}/start", segment(id));
+    app.daemon()?.call(Call::post(&path)).await.map(drop)
+}
+
+/// `1` or `0`, as the API has booleans.
+pub fn flag(value: bool) -> &'static str {
+    if value { "1" } else { "0" }
+}
+
+/// Docker's exit codes for what fails before the container's own: 127 for a missing command, 126 for one that can't
+/// run, else 125.
+fn coded(error: CliError) -> CliError {
+    if error.is_silent() {
+        return error;
+    }
+    let code = match &error {
+        CliError::Daemon { message, .. } => start_code(message),
+        _ => 125,
+    };
+    CliError::Coded {
+        code,
+        prefix: "gantry: ",
+        source: Box::new(error),
+        suffix: "\n\nRun 'gantry run --help' for more information",
+    }
+}
+
+fn start_code(message: &str) -> u8 {
+    let has = |text: &str| message.contains(text);
+    if has("executable file not found")
+        || has("no such file or directory")
+        || has("system cannot find the file")
+    {
+        127
+    } else if has("permission denied") || has("not a directory") || has("is a directory") {
+        126
+    } else {
+        125
+    }
+}
+
+impl App {
+    /// The keys that leave a container: the flag's, the configuration's, or docker's.
+    pub fn detach_keys(&self, flag: Option<&str>) -> Result<DetachKeys> {
+        flag.filter(|keys| !keys.is_empty())
+            .or(self.config.detach_keys())
+            .map_or_else(|| Ok(DetachKeys::default()), str::parse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::start_code;
+
+    #[test]
+    fn exit_codes_are_dockers() {
+        assert_eq!(
+            start_code("exec: \"x\": executable file not found in $PATH: unknown"),
+            127
+        );
+        assert_eq!(
+            start_code("exec: \"/x\": stat /x: no such file or directory"),
+            127
+        );
+        assert_eq!(start_code("exec: \"/etc\": permission denied"), 126);
+        assert_eq!(start_code("No such image: x"), 125);
+    }
+}

@@ -1,0 +1,7 @@
+//! Accounts at registries.
+
+mod login;
+mod logout;
+
+pub use login::Login;
+pub use logout::Logout;
