@@ -33,6 +33,9 @@ pub enum NetworkError {
     /// Something else bears the bridge's name.
     #[error("interface {0} exists and is not a bridge")]
     NotABridge(String),
+    /// An interface that was just made is gone.
+    #[error("interface {0} vanished")]
+    NoInterface(String),
     /// No address is left.
     #[error("no available IPv4 addresses on this network's address pools: {bridge} ({subnet})")]
     AddressesExhausted {

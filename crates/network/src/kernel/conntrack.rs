@@ -28,18 +28,19 @@ const PROTOCOL_NUMBER: u16 = 1;
 const UDP: u8 = 17;
 
 /// Forgets the UDP flows that `container` answers. Blocking.
-pub(crate) fn forget_udp(container: Ipv4Addr) -> Result<(), NetworkError> {
+pub(crate) fn forget_udp(netfilter: &Netfilter, container: Ipv4Addr) -> Result<(), NetworkError> {
     let forget = || -> io::Result<()> {
-        let netfilter = Netfilter::open()?;
         let mut request = Writer::default();
         request.message(GET, DUMP, FAMILY_IPV4, 0, |_| {});
         let mut flows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        netfilter.dump(&request, |flow| {
-            if answered_by(flow, container)
-                && let (Some(original), Some(id)) = (flow.get(ORIGINAL), flow.get(ID))
-            {
-                flows.push((original.to_vec(), id.to_vec()));
-            }
+        netfilter.talk(|socket| {
+            socket.dump(&request, |flow| {
+                if answered_by(flow, container)
+                    && let (Some(original), Some(id)) = (flow.get(ORIGINAL), flow.get(ID))
+                {
+                    flows.push((original.to_vec(), id.to_vec()));
+                }
+            })
         })?;
         for (original, id) in flows {
             let mut request = Writer::default();
@@ -47,7 +48,7 @@ pub(crate) fn forget_udp(container: Ipv4Addr) -> Result<(), NetworkError> {
                 w.nested(ORIGINAL, |w| w.raw(&original));
                 w.attribute(ID, &id);
             });
-            match netfilter.execute(&request) {
+            match netfilter.talk(|socket| socket.execute(&request)) {
                 // It ended meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 result => result?,

@@ -79,18 +79,32 @@ fn address_and_port(ip: Ipv4Addr, port: u16) -> [u8; 8] {
 }
 
 /// Adds elements to the maps of `table`: all or none. Blocking.
-pub(crate) fn add(table: &str, redirects: &[Redirect]) -> Result<(), NetworkError> {
-    change(table, NEW_ELEMENT, redirects).map_err(|error| failed("add redirects", &error))
+pub(crate) fn add(
+    netfilter: &Netfilter,
+    table: &str,
+    redirects: &[Redirect],
+) -> Result<(), NetworkError> {
+    change(netfilter, table, NEW_ELEMENT, redirects)
+        .map_err(|error| failed("add redirects", &error))
 }
 
 /// Removes elements; those that are gone already are no error. Blocking.
-pub(crate) fn remove(table: &str, redirects: &[Redirect]) -> Result<(), NetworkError> {
+pub(crate) fn remove(
+    netfilter: &Netfilter,
+    table: &str,
+    redirects: &[Redirect],
+) -> Result<(), NetworkError> {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    match change(table, DELETE_ELEMENT, redirects) {
+    match change(netfilter, table, DELETE_ELEMENT, redirects) {
         // One that is missing undoes the whole transaction: then each by itself.
         Err(error) if gone(&error) => {
             for redirect in redirects {
-                match change(table, DELETE_ELEMENT, std::slice::from_ref(redirect)) {
+                match change(
+                    netfilter,
+                    table,
+                    DELETE_ELEMENT,
+                    std::slice::from_ref(redirect),
+                ) {
                     Err(error) if !gone(&error) => return Err(failed("remove redirects", &error)),
                     _ => {}
                 }
@@ -101,7 +115,7 @@ pub(crate) fn remove(table: &str, redirects: &[Redirect]) -> Result<(), NetworkE
     }
 }
 
-fn change(table: &str, kind: u16, redirects: &[Redirect]) -> io::Result<()> {
+fn change(netfilter: &Netfilter, table: &str, kind: u16, redirects: &[Redirect]) -> io::Result<()> {
     if redirects.is_empty() {
         return Ok(());
     }
@@ -133,7 +147,7 @@ fn change(table: &str, kind: u16, redirects: &[Redirect]) -> io::Result<()> {
         }
     }
     batch.message(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
-    Netfilter::open()?.execute(&batch)
+    netfilter.talk(|socket| socket.execute(&batch))
 }
 
 fn c_string(text: &str) -> Vec<u8> {

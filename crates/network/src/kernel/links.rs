@@ -4,21 +4,27 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use rtnetlink::packet_core::NetlinkPayload;
+use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage, Stats64,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{
-    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
+    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, MulticastGroup,
+    RouteMessageBuilder,
 };
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{MacAddress, NetworkError};
 
 /// A connection to the kernel. It belongs to the namespace of the thread that opened it, wherever it is used.
 pub(crate) struct Links {
     handle: Handle,
+    /// Owns the socket.
+    connection: JoinHandle<()>,
 }
 
 /// An interface.
@@ -63,8 +69,15 @@ impl Links {
                 source,
             })?;
         // Ends by itself when the handle is dropped.
-        tokio::spawn(connection);
-        Ok(Self { handle })
+        let connection = tokio::spawn(connection);
+        Ok(Self { handle, connection })
+    }
+
+    /// Closes the connection. Until its socket is gone, the namespace it belongs to lives on.
+    pub(crate) async fn close(self) {
+        drop(self.handle);
+        // A panic of the connection's task closes it as well.
+        let _ = self.connection.await;
     }
 
     /// The interface of that name.
@@ -280,6 +293,39 @@ impl Links {
             })
             .collect())
     }
+}
+
+/// Ends the watch when it is dropped.
+pub(crate) struct Removals(AbortHandle);
+
+impl Drop for Removals {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Calls `removed` whenever an interface of the calling thread's namespace is removed.
+pub(crate) fn watch_removals(
+    removed: impl Fn() + Send + 'static,
+) -> Result<Removals, NetworkError> {
+    let (connection, handle, mut messages) =
+        rtnetlink::new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| {
+            NetworkError::System {
+                what: "watch interfaces",
+                source,
+            }
+        })?;
+    tokio::spawn(connection);
+    let watch = tokio::spawn(async move {
+        // The connection ends with its last handle.
+        let _handle = handle;
+        while let Some((message, _)) = messages.next().await {
+            if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(_)) = message.payload {
+                removed();
+            }
+        }
+    });
+    Ok(Removals(watch.abort_handle()))
 }
 
 impl From<LinkMessage> for Link {

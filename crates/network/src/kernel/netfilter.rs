@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{
@@ -87,12 +88,43 @@ impl Writer {
     }
 }
 
-/// A connection to netfilter. Blocking; the kernel answers at once.
-pub(super) struct Netfilter(OwnedFd);
+/// A way to the netfilter of one network namespace. Blocking; the kernel answers at once.
+///
+/// The socket is kept: closing one makes the kernel finish what earlier changes left to be cleaned up, which takes
+/// ten milliseconds where a change takes a fraction of one.
+pub(crate) struct Netfilter {
+    socket: Mutex<Option<Socket>>,
+}
 
 impl Netfilter {
-    /// Opens a connection in the calling thread's namespace.
-    pub(super) fn open() -> io::Result<Self> {
+    /// For the calling thread's namespace.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            socket: Mutex::new(Some(Socket::open()?)),
+        })
+    }
+
+    /// Runs an exchange of messages.
+    pub(super) fn talk<T>(&self, exchange: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
+        let mut kept = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = match kept.take() {
+            Some(socket) => socket,
+            None => Socket::open()?,
+        };
+        let result = exchange(&socket);
+        // After an error there may be answers left, which the next exchange would take for its own.
+        if result.is_ok() {
+            *kept = Some(socket);
+        }
+        result
+    }
+}
+
+/// The connection itself.
+pub(super) struct Socket(OwnedFd);
+
+impl Socket {
+    fn open() -> io::Result<Self> {
         Ok(Self(socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use rtnetlink::packet_route::link::InfoKind;
 
+use super::burial::Burials;
 use super::{Inner, Network, blocking};
 use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
+use crate::kernel::netfilter::Netfilter;
 use crate::kernel::{rules, sysctl};
 use crate::{MacAddress, NetworkError, Options, Subnet};
 
@@ -38,9 +40,13 @@ impl Network {
         };
         let (bridge, subnet) = set_up_bridge(&links, &options, &routes, mtu).await?;
         let name = options.bridge.clone();
-        blocking(move || {
+        let netfilter = blocking(move || {
             sysctl::set("net/ipv4/ip_forward", "1")?;
-            rules::install(&name, subnet)
+            rules::install(&name, subnet)?;
+            Netfilter::open().map_err(|source| NetworkError::System {
+                what: "open netfilter",
+                source,
+            })
         })
         .await?;
         let pool = Pool::new(&options.bridge, subnet, &options.exclude);
@@ -51,7 +57,9 @@ impl Network {
                 mtu,
                 bridge,
                 links,
+                netfilter,
                 pool: Mutex::new(pool),
+                burials: Burials::open()?,
                 attached: Mutex::default(),
             }),
         })
@@ -145,7 +153,7 @@ async fn make_bridge(links: &Links, name: &str, subnet: Subnet) -> Result<Link, 
     links
         .find(name)
         .await?
-        .ok_or_else(|| NetworkError::NotABridge(name.to_owned()))
+        .ok_or_else(|| NetworkError::NoInterface(name.to_owned()))
 }
 
 /// The first of Docker's default pools that shares no address with a route of the host.

@@ -3,10 +3,11 @@
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{Attached, Network, blocking};
 use crate::kernel::links::{Links, Pair, exists};
-use crate::kernel::{conntrack, elements, namespace, rules, sysctl};
+use crate::kernel::{conntrack, namespace, sysctl};
 use crate::publish::stop_recorded;
 use crate::{Endpoint, EndpointId, Failures, MacAddress, NetworkError, Protocol, Want};
 
@@ -33,7 +34,15 @@ impl Network {
         if self.attached().contains_key(id) {
             return Err(NetworkError::AlreadyConnected(id.clone()));
         }
-        let lease = Lease::take(self, want.ip)?;
+        self.settle_one(id).await;
+        let lease = match Lease::take(self, want.ip) {
+            // Perhaps only until the last owner is gone altogether.
+            Err(NetworkError::AddressTaken(_) | NetworkError::AddressesExhausted { .. }) => {
+                self.settle().await;
+                Lease::take(self, want.ip)?
+            }
+            lease => lease?,
+        };
         let host_interface = self.host_interface(id);
         let endpoint = Endpoint {
             ip: lease.ip,
@@ -90,20 +99,14 @@ impl Network {
             Links::open()
         })
         .await?;
-        let missing = || NetworkError::NotABridge(endpoint.interface.clone());
-        let index = inside
-            .find(&endpoint.interface)
-            .await?
-            .ok_or_else(missing)?
-            .index;
-        inside
-            .add_address(index, endpoint.ip, endpoint.prefix)
-            .await?;
-        inside.up(index, None).await?;
-        inside.add_default_route(endpoint.gateway).await
+        let configured = configure(&inside, endpoint).await;
+        inside.close().await;
+        configured
     }
 
     /// Takes everything of `id` away: proxy, redirects, interfaces, namespace, address. An unknown id is no error.
+    ///
+    /// The kernel removes the interfaces a little later, and then the address is free again: [`Network::settle`].
     ///
     /// # Errors
     /// All that went wrong; whatever fails, the rest is still done.
@@ -115,18 +118,13 @@ impl Network {
             self.unpublish(attached, &mut failures).await;
         }
         failures.note(stop_recorded(&self.record_path(id)).await);
-        failures.note(self.inner.links.delete(&self.host_interface(id)).await);
         let path = self.namespace_path(id);
         failures.note(blocking(move || namespace::remove(&path)).await);
-        // Last: the next owner must not meet this one's interface.
-        if let Some(ip) = address {
-            self.pool().give_back(ip);
-        }
+        self.bury(id, address);
         failures.into_result()
     }
 
     async fn unpublish(&self, attached: Attached, failures: &mut Failures) {
-        let table = rules::table_name(self.bridge());
         let redirects = attached.redirects();
         let udp = attached
             .ports
@@ -134,15 +132,31 @@ impl Network {
             .any(|port| port.protocol == Protocol::Udp);
         let ip = attached.endpoint.ip;
         if !redirects.is_empty() {
-            failures.note(blocking(move || elements::remove(&table, &redirects)).await);
+            failures.note(self.undo_redirects(redirects).await);
         }
         if let Some(proxy) = attached.proxy {
             failures.note(proxy.stop().await);
         }
         if udp {
-            failures.note(blocking(move || conntrack::forget_udp(ip)).await);
+            let inner = Arc::clone(&self.inner);
+            failures.note(blocking(move || conntrack::forget_udp(&inner.netfilter, ip)).await);
         }
     }
+}
+
+/// The container's end, seen from inside.
+async fn configure(inside: &Links, endpoint: &Endpoint) -> Result<(), NetworkError> {
+    let missing = || NetworkError::NoInterface(endpoint.interface.clone());
+    let index = inside
+        .find(&endpoint.interface)
+        .await?
+        .ok_or_else(missing)?
+        .index;
+    inside
+        .add_address(index, endpoint.ip, endpoint.prefix)
+        .await?;
+    inside.up(index, None).await?;
+    inside.add_default_route(endpoint.gateway).await
 }
 
 /// An address that goes back to the pool unless it is kept.

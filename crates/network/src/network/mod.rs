@@ -1,6 +1,7 @@
 //! A bridge and the containers on it: what the engine calls.
 
 mod bridge;
+mod burial;
 mod connect;
 mod publish;
 mod reconcile;
@@ -10,9 +11,12 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use burial::Burials;
+
 use crate::ipam::Pool;
 use crate::kernel::elements::Redirect;
 use crate::kernel::links::Links;
+use crate::kernel::netfilter::Netfilter;
 use crate::publish::Proxy;
 use crate::{Counters, Endpoint, EndpointId, NetworkError, Options, PortBinding, Subnet};
 
@@ -33,7 +37,9 @@ struct Inner {
     /// Index of the bridge.
     bridge: u32,
     links: Links,
+    netfilter: Netfilter,
     pool: Mutex<Pool>,
+    burials: Burials,
     attached: Mutex<HashMap<EndpointId, Attached>>,
 }
 

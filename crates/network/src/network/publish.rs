@@ -1,5 +1,7 @@
 //! A container's published ports.
 
+use std::sync::Arc;
+
 use super::{Network, blocking};
 use crate::kernel::elements::{self, Redirect};
 use crate::kernel::rules;
@@ -46,8 +48,7 @@ impl Network {
             .iter()
             .filter_map(|binding| Redirect::new(binding, ip))
             .collect();
-        let table = rules::table_name(self.bridge());
-        if let Err(error) = blocking(move || elements::add(&table, &redirects)).await {
+        if let Err(error) = self.redirect(redirects).await {
             if let Err(left) = proxy.stop().await {
                 tracing::warn!(error = %left, "port proxy left over");
             }
@@ -83,5 +84,21 @@ impl Network {
             attached.proxy = Some(proxy);
         }
         result
+    }
+
+    /// Lets the kernel redirect by itself what it can.
+    pub(super) async fn redirect(&self, redirects: Vec<Redirect>) -> Result<(), NetworkError> {
+        let inner = Arc::clone(&self.inner);
+        let table = rules::table_name(self.bridge());
+        blocking(move || elements::add(&inner.netfilter, &table, &redirects)).await
+    }
+
+    pub(super) async fn undo_redirects(
+        &self,
+        redirects: Vec<Redirect>,
+    ) -> Result<(), NetworkError> {
+        let inner = Arc::clone(&self.inner);
+        let table = rules::table_name(self.bridge());
+        blocking(move || elements::remove(&inner.netfilter, &table, &redirects)).await
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Attached, Network, blocking};
-use crate::kernel::{elements, namespace, rules};
+use crate::kernel::namespace;
 use crate::publish::{Proxy, hold_again, stop_recorded};
 use crate::{Attachment, Endpoint, EndpointId, Failures, Live, NetworkError};
 
@@ -40,10 +40,7 @@ impl Network {
             .values()
             .flat_map(Attached::redirects)
             .collect::<Vec<_>>();
-        let table = rules::table_name(self.bridge());
-        report
-            .failures
-            .note(blocking(move || elements::add(&table, &redirects)).await);
+        report.failures.note(self.redirect(redirects).await);
         report
     }
 

@@ -138,6 +138,7 @@ fn disconnecting_leaves_nothing() {
             assert_ne!(run("nft", &["list", "ruleset"]), rules);
             network.disconnect(&id(&name)).await.unwrap();
         }
+        network.settle().await;
         assert_eq!(interfaces(), links);
         assert_eq!(run("nft", &["list", "ruleset"]), rules);
         let root = host.exec_root().join("gantry0");
@@ -175,5 +176,23 @@ fn a_failed_connection_gives_its_address_back() {
             network.connect(&id("x"), Want::default()).await,
             Err(NetworkError::AlreadyConnected(_))
         ));
+    });
+}
+
+#[test]
+fn an_interface_whose_namespace_is_held_is_removed_all_the_same() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let links = interfaces();
+        let endpoint = container(&network, "held").await;
+        let holder = Namespace::of(&endpoint);
+        network.disconnect(&id("held")).await.unwrap();
+        network.settle().await;
+        assert_eq!(interfaces(), links);
+        let inside = holder.within(|| run("ip", &["-o", "link"]));
+        assert_eq!(inside.lines().count(), 1, "{inside}");
+        // And the same container may come back at once.
+        network.disconnect(&id("held")).await.unwrap();
+        container(&network, "held").await;
     });
 }
