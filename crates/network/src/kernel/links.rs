@@ -186,6 +186,20 @@ impl Links {
             .map_err(|error| failed(format!("bring up interface {index}"), error))
     }
 
+    /// Makes an interface a port of the bridge with that index.
+    pub(crate) async fn put_on_bridge(&self, index: u32, bridge: u32) -> Result<(), NetworkError> {
+        let message = LinkUnspec::new_with_index(index)
+            .controller(bridge)
+            .up()
+            .build();
+        self.handle
+            .link()
+            .set(message)
+            .execute()
+            .await
+            .map_err(|error| failed(format!("put interface {index} on the bridge"), error))
+    }
+
     /// The IPv4 addresses of an interface.
     pub(crate) async fn addresses(&self, index: u32) -> Result<Vec<(Ipv4Addr, u8)>, NetworkError> {
         let messages: Vec<_> = self

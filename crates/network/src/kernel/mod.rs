@@ -2,6 +2,7 @@
 
 pub(crate) mod conntrack;
 pub(crate) mod elements;
+pub(crate) mod firewalls;
 pub(crate) mod links;
 pub(crate) mod namespace;
 pub(crate) mod netfilter;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
 };
 
 /// Set on an attribute that holds attributes.
@@ -23,6 +23,11 @@ pub(super) const ACK: u16 = libc::NLM_F_ACK as u16;
 pub(super) const CREATE: u16 = libc::NLM_F_CREATE as u16;
 /// Asks for all there is.
 pub(super) const DUMP: u16 = libc::NLM_F_DUMP as u16;
+
+/// `1 << (NFNLGRP_NFTABLES - 1)`, and two of the kinds of message that come by it.
+const RULES_GROUP: u32 = 1 << 6;
+const NEW_CHAIN: u16 = (10 << 8) | 3;
+const DELETED_RULE: u16 = (10 << 8) | 8;
 
 /// Bytes one read may bring; the kernel's dumps come in pages.
 const READ: usize = 64 * 1024;
@@ -180,6 +185,26 @@ impl Socket {
         let (length, _) = recv(&self.0, &mut *buffer, RecvFlags::empty())?;
         Ok(&buffer[..length])
     }
+}
+
+/// A socket that is readable whenever somebody changes rules, in the calling thread's namespace.
+pub(crate) fn watch_rules() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        flags,
+        Some(NETFILTER),
+    )?;
+    bind(&socket, &SocketAddrNetlink::new(0, RULES_GROUP))?;
+    Ok(socket)
+}
+
+/// Reads one packet of such a socket: whether it tells of a new or changed chain, or of a rule that is gone.
+pub(super) fn chains_changed(socket: &OwnedFd) -> io::Result<bool> {
+    let mut buffer = vec![0; READ];
+    let (length, _) = recv(socket, &mut *buffer, RecvFlags::empty())?;
+    Ok(Messages(&buffer[..length]).any(|message| matches!(message.kind, NEW_CHAIN | DELETED_RULE)))
 }
 
 struct Message<'a> {

@@ -76,7 +76,8 @@ table ip {table} {{
     )
 }
 
-fn run_nft(script: &str) -> Result<(), String> {
+/// Hands a script to `nft`, which carries it out whole or not at all. Blocking.
+pub(super) fn run_nft(script: &str) -> Result<(), String> {
     let mut nft = Command::new("nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())

@@ -12,8 +12,8 @@ use super::burial::Burials;
 use super::{Inner, Network, blocking};
 use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
-use crate::kernel::netfilter::Netfilter;
-use crate::kernel::{rules, sysctl};
+use crate::kernel::netfilter::{Netfilter, watch_rules};
+use crate::kernel::{firewalls, rules, sysctl};
 use crate::{MacAddress, NetworkError, Options, Subnet};
 
 /// Packet size where the host has no default route.
@@ -40,15 +40,20 @@ impl Network {
         };
         let (bridge, subnet) = set_up_bridge(&links, &options, &routes, mtu).await?;
         let name = options.bridge.clone();
-        let netfilter = blocking(move || {
-            sysctl::set("net/ipv4/ip_forward", "1")?;
-            rules::install(&name, subnet)?;
-            Netfilter::open().map_err(|source| NetworkError::System {
+        let (netfilter, changes) = blocking(move || {
+            let opened = |source| NetworkError::System {
                 what: "open netfilter",
                 source,
-            })
+            };
+            sysctl::set("net/ipv4/ip_forward", "1")?;
+            rules::install(&name, subnet)?;
+            // Watched from before the first look, so that nothing is missed in between.
+            let changes = watch_rules().map_err(opened)?;
+            firewalls::exempt(&name);
+            Ok((Netfilter::open().map_err(opened)?, changes))
         })
         .await?;
+        let firewalls = firewalls::keep_exempt(options.bridge.clone(), changes)?;
         let pool = Pool::new(&options.bridge, subnet, &options.exclude);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -60,6 +65,7 @@ impl Network {
                 netfilter,
                 pool: Mutex::new(pool),
                 burials: Burials::open()?,
+                _firewalls: firewalls,
                 attached: Mutex::default(),
             }),
         })

@@ -15,6 +15,7 @@ use burial::Burials;
 
 use crate::ipam::Pool;
 use crate::kernel::elements::Redirect;
+use crate::kernel::firewalls::FirewallWatch;
 use crate::kernel::links::Links;
 use crate::kernel::netfilter::Netfilter;
 use crate::publish::Proxy;
@@ -40,6 +41,7 @@ struct Inner {
     netfilter: Netfilter,
     pool: Mutex<Pool>,
     burials: Burials,
+    _firewalls: FirewallWatch,
     attached: Mutex<HashMap<EndpointId, Attached>>,
 }
 

@@ -95,14 +95,16 @@ impl Network {
             host_interface: self.host_interface(id),
             netns: self.namespace_path(id),
         };
+        let host_interface = endpoint.host_interface.clone();
         let attached = Attached {
             endpoint,
             ports: ports.clone(),
             proxy: None,
         };
         self.attached().insert(id.clone(), attached);
+        let on_bridge = self.back_on_bridge(host_interface).await;
         if ports.is_empty() {
-            return Ok(());
+            return on_bridge;
         }
         let proxy = self.adopt_proxy(id, attachment, *pid).await;
         if let Some(attached) = self.attached().get_mut(id) {
@@ -115,7 +117,19 @@ impl Network {
                 }
             }
         }
-        Ok(())
+        on_bridge
+    }
+
+    /// A bridge that was removed and made again has lost its ports.
+    async fn back_on_bridge(&self, host_interface: String) -> Result<(), NetworkError> {
+        let (links, bridge) = (&self.inner.links, self.inner.bridge);
+        let link = links.find(&host_interface).await?;
+        let link = link.ok_or(NetworkError::NoInterface(host_interface))?;
+        if link.master == Some(bridge) {
+            Ok(())
+        } else {
+            links.put_on_bridge(link.index, bridge).await
+        }
     }
 
     async fn adopt_proxy(

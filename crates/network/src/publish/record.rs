@@ -42,14 +42,15 @@ pub(super) struct Found {
     pub(super) pidfd: OwnedFd,
 }
 
-/// Makes an empty record and takes its lock.
+/// Makes an empty record and takes its lock. One that a dead proxy left is taken over.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .append(true)
-        .create_new(true)
+        .create(true)
         .mode(0o600)
         .open(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    file.set_len(0)?;
     Ok(file)
 }
 

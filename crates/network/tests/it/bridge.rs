@@ -2,7 +2,9 @@
 
 use gantry_network::{Network, NetworkError};
 
-use crate::host::{Namespace, accept, connect, container, on_a_host, run};
+use crate::host::{
+    Namespace, OUTSIDE, accept, connect, container, eventually_async, on_a_host, run,
+};
 
 #[test]
 fn opening_is_repeatable_and_keeps_what_lives() {
@@ -107,5 +109,55 @@ fn two_networks_live_side_by_side() {
         one.reconcile(&[]).await;
         connect((there.ip, 80)).unwrap();
         accept(&server);
+    });
+}
+
+/// What dockerd does to the host's iptables, which are table `ip filter` to nftables.
+fn drop_all_forwarding() {
+    run(
+        "nft",
+        &["add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }"],
+    );
+}
+
+#[test]
+fn a_firewall_that_drops_by_default_lets_containers_through() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let server = outside.listen("0.0.0.0:443");
+        run("nft", &["add table ip filter"]);
+        drop_all_forwarding();
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        Namespace::of(&endpoint).connect((OUTSIDE, 443)).unwrap();
+        accept(&server);
+        let rules = run("nft", &["list", "chain", "ip", "filter", "FORWARD"]);
+        drop(network);
+        host.network().await;
+        let again = run("nft", &["list", "chain", "ip", "filter", "FORWARD"]);
+        assert_eq!(again.lines().count(), rules.lines().count(), "{again}");
+    });
+}
+
+#[test]
+fn a_firewall_that_comes_later_lets_containers_through() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let server = outside.listen("0.0.0.0:443");
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        run("nft", &["add table ip filter"]);
+        drop_all_forwarding();
+        let exempt = || {
+            run("nft", &["list", "chain", "ip", "filter", "FORWARD"])
+                .matches("gantry0")
+                .count()
+                == 2
+        };
+        eventually_async("the bridge is exempt", exempt).await;
+        Namespace::of(&endpoint).connect((OUTSIDE, 443)).unwrap();
+        accept(&server);
+        run("nft", &["flush", "chain", "ip", "filter", "FORWARD"]);
+        eventually_async("the bridge is exempt again", exempt).await;
     });
 }

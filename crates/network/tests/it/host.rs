@@ -243,6 +243,15 @@ pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until something is so that the network's own tasks bring about.
+pub(crate) async fn eventually_async(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 pub(crate) fn id(name: &str) -> EndpointId {
     name.parse().unwrap()
 }

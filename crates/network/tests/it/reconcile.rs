@@ -208,3 +208,44 @@ fn a_container_starts_over_leftovers_of_its_last_run() {
         );
     });
 }
+
+#[test]
+fn the_living_come_back_on_a_bridge_that_was_removed() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        let lost = container(&network, "lost").await;
+        let shim = host.process();
+        drop(network);
+        run("ip", &["link", "delete", "gantry0"]);
+        run("ip", &["link", "delete", &lost.host_interface]);
+        let network = host.network().await;
+        let known = [
+            live("c", &endpoint, &[], shim),
+            live("lost", &lost, &[], shim),
+        ];
+        let report = network.reconcile(&known).await;
+        assert!(
+            matches!(&report.damaged[..], [(_, NetworkError::NoInterface(_))]),
+            "{report:?}"
+        );
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        connect((endpoint.ip, 80)).unwrap();
+        accept(&server);
+    });
+}
+
+#[test]
+fn a_record_left_by_a_dead_proxy_does_not_hinder() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        container(&network, "c").await;
+        std::fs::write(host.exec_root().join("gantry0/proxy/c"), "half a rec").unwrap();
+        let ports = [request(Protocol::Tcp, None, HostPort::Exact(80), 80)];
+        network.publish(&id("c"), &ports).await.unwrap();
+        let shim = host.process();
+        network.follow(&id("c"), shim).await.unwrap();
+        network.disconnect(&id("c")).await.unwrap();
+        TcpListener::bind("0.0.0.0:80").unwrap();
+    });
+}

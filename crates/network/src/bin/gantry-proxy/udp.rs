@@ -31,7 +31,7 @@ struct Client {
 }
 
 thread_local! {
-    /// One buffer for all answers.
+    /// One buffer for all sockets.
     static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; DATAGRAM].into_boxed_slice());
 }
 
@@ -66,40 +66,45 @@ pub(crate) async fn serve(
 ) {
     let listener = Rc::new(listener);
     let mut sessions: HashMap<Client, Session> = HashMap::new();
-    let mut buffer = vec![0; DATAGRAM];
     loop {
         if listener.readable().await.is_err() {
             return;
         }
-        let received =
-            listener.try_io(Interest::READABLE, || sys::receive(&*listener, &mut buffer));
-        // An error is an ICMP answer to something sent earlier, or nothing to read.
-        let Ok((length, address, via)) = received else {
-            coop::consume_budget().await;
-            continue;
-        };
-        let client = Client { address, via };
-        let known = sessions.get(&client).and_then(|session| session.touch());
-        let socket = match known {
-            Some(socket) => socket,
-            None => {
-                sessions.retain(|_, session| session.socket.strong_count() > 0);
-                if sessions.len() >= limits.sessions || limit.available_permits() == 0 {
-                    drop_stalest(&mut sessions);
-                }
-                let Ok((session, socket)) = open(&listener, client, target, limits, &limit).await
-                else {
-                    // Datagrams may be lost.
-                    continue;
-                };
-                sessions.insert(client, session);
-                socket
+        if let Some((client, datagram)) = pass_on(&listener, &sessions) {
+            sessions.retain(|_, session| session.socket.strong_count() > 0);
+            if sessions.len() >= limits.sessions || limit.available_permits() == 0 {
+                drop_stalest(&mut sessions);
             }
-        };
-        // Not by the runtime, which does not know yet that a new socket takes datagrams. What is not taken is lost.
-        let _ = rustix::net::send(&*socket, &buffer[..length], SendFlags::DONTWAIT);
+            // One that can't be had loses a datagram, as datagrams are.
+            if let Ok((session, socket)) = open(&listener, client, target, limits, &limit).await {
+                send(&socket, &datagram);
+                sessions.insert(client, session);
+            }
+        }
         coop::consume_budget().await;
     }
+}
+
+/// Takes one datagram from the listener to its session; one of a new client is given back.
+fn pass_on(listener: &UdpSocket, sessions: &HashMap<Client, Session>) -> Option<(Client, Vec<u8>)> {
+    SHARED.with_borrow_mut(|buffer| {
+        let received = listener.try_io(Interest::READABLE, || sys::receive(listener, buffer));
+        // An error is an ICMP answer to something sent earlier, or nothing to read.
+        let (length, address, via) = received.ok()?;
+        let client = Client { address, via };
+        match sessions.get(&client).and_then(Session::touch) {
+            Some(socket) => {
+                send(&socket, &buffer[..length]);
+                None
+            }
+            None => Some((client, buffer[..length].to_vec())),
+        }
+    })
+}
+
+/// Not by the runtime, which does not know yet that a new socket takes datagrams. What is not taken is lost.
+fn send(socket: &UdpSocket, datagram: &[u8]) {
+    let _ = rustix::net::send(socket, datagram, SendFlags::DONTWAIT);
 }
 
 fn drop_stalest(sessions: &mut HashMap<Client, Session>) {
