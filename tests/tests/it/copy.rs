@@ -20,7 +20,7 @@ fn files_go_in_and_out(client: Client) {
         .cli(&[
             "create",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
@@ -28,16 +28,16 @@ fn files_go_in_and_out(client: Client) {
         ])
         .ok();
     // Before it has ever run, while it has stopped: the same.
-    world.cli(&["cp", &path("in"), "c:/tmp/in"]).ok();
-    assert_eq!(world.cli(&["start", "-a", "c"]).ok(), "from outside");
-    world.cli(&["cp", "c:/tmp/out", &path("out")]).ok();
+    world.cli(&["cp", &path("in"), "box:/tmp/in"]).ok();
+    assert_eq!(world.cli(&["start", "-a", "box"]).ok(), "from outside");
+    world.cli(&["cp", "box:/tmp/out", &path("out")]).ok();
     assert_eq!(
         fs::read_to_string(local.join("out")).unwrap(),
         "from inside\n"
     );
-    let error = world.cli(&["cp", "c:/tmp/nothing", &path("x")]).fails(1);
+    let error = world.cli(&["cp", "box:/tmp/nothing", &path("x")]).fails(1);
     assert!(
-        error.contains("Could not find the file /tmp/nothing in container c"),
+        error.contains("Could not find the file /tmp/nothing in container box"),
         "{error}"
     );
     let error = world.cli(&["cp", &path("in"), "nobody:/tmp"]).fails(1);
@@ -45,7 +45,7 @@ fn files_go_in_and_out(client: Client) {
         error.to_lowercase().contains("no such container: nobody"),
         "{error}"
     );
-    let said = world.cli(&["cp", "c:/tmp/out", "-"]);
+    let said = world.cli(&["cp", "box:/tmp/out", "-"]);
     assert!(
         said.stdout.contains("ustar") && said.stdout.contains("from inside"),
         "{said:?}"
@@ -59,24 +59,26 @@ fn folders_go_in_and_out(client: Client) {
     fs::write(local.join("tree/deep/file"), "deep").unwrap();
     world
         .cli(&[
-            "run", "-d", "--name", "c", "-v", "/data", "busybox", "sleep", "1000",
+            "run", "-d", "--name", "box", "-v", "/data", "busybox", "sleep", "1000",
         ])
         .ok();
     let path = |name: &str| local.join(name).display().to_string();
     // To a new name, into a folder, into a volume.
-    world.cli(&["cp", &path("tree"), "c:/tmp/new"]).ok();
-    assert_eq!(
-        world.cli(&["exec", "c", "cat", "/tmp/new/deep/file"]).ok(),
-        "deep"
-    );
-    world.cli(&["cp", &path("tree"), "c:/data"]).ok();
+    world.cli(&["cp", &path("tree"), "box:/tmp/new"]).ok();
     assert_eq!(
         world
-            .cli(&["exec", "c", "cat", "/data/tree/deep/file"])
+            .cli(&["exec", "box", "cat", "/tmp/new/deep/file"])
             .ok(),
         "deep"
     );
-    world.cli(&["cp", "c:/data/tree", &path("back")]).ok();
+    world.cli(&["cp", &path("tree"), "box:/data"]).ok();
+    assert_eq!(
+        world
+            .cli(&["exec", "box", "cat", "/data/tree/deep/file"])
+            .ok(),
+        "deep"
+    );
+    world.cli(&["cp", "box:/data/tree", &path("back")]).ok();
     assert_eq!(
         fs::read_to_string(local.join("back/deep/file")).unwrap(),
         "deep"
@@ -96,10 +98,10 @@ fn links_lead_nowhere_else(client: Client) {
         "ln -s {host} /tmp/out; ln -s ../../../../../..{host} /tmp/up; ln -s {host}/key /tmp/key; sleep 1000"
     );
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", &script])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", &script])
         .ok();
     gantry_tests::until("the links should be there", || {
-        let said = world.cli(&["exec", "c", "ls", "/tmp"]);
+        let said = world.cli(&["exec", "box", "ls", "/tmp"]);
         if said.stdout.contains("key") {
             Ok(())
         } else {
@@ -107,10 +109,10 @@ fn links_lead_nowhere_else(client: Client) {
         }
     });
     let file = local.join("file").display().to_string();
-    for target in ["c:/tmp/out/new", "c:/tmp/up/new", "c:/tmp/key"] {
+    for target in ["box:/tmp/out/new", "box:/tmp/up/new", "box:/tmp/key"] {
         let _ = world.cli(&["cp", &file, target]);
     }
-    for source in ["c:/tmp/out/key", "c:/tmp/up/key", "c:/tmp/key"] {
+    for source in ["box:/tmp/out/key", "box:/tmp/up/key", "box:/tmp/key"] {
         let said = world.cli(&["cp", "-L", source, "-"]);
         assert!(!said.stdout.contains("host's secret"), "{source}: {said:?}");
     }

@@ -2,6 +2,8 @@
 
 use gantry_tests::{Client, World};
 
+use crate::run::until_size;
+
 both!(
     commands_run_beside_the_first,
     input_and_exit_codes,
@@ -17,7 +19,7 @@ fn sleeping(client: Client) -> World {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "-e",
             "OUTER=kept",
             "busybox",
@@ -32,7 +34,7 @@ fn commands_run_beside_the_first(client: Client) {
     let world = sleeping(client);
     let said = world.cli(&[
         "exec",
-        "c",
+        "box",
         "sh",
         "-c",
         "echo out; echo err >&2; cat /proc/1/comm",
@@ -43,10 +45,10 @@ fn commands_run_beside_the_first(client: Client) {
         "{said:?}"
     );
     world
-        .cli(&["exec", "-d", "c", "sh", "-c", "echo done > /tmp/mark"])
+        .cli(&["exec", "-d", "box", "sh", "-c", "echo done > /tmp/mark"])
         .ok();
     gantry_tests::until("a detached command should run", || {
-        let said = world.cli(&["exec", "c", "cat", "/tmp/mark"]);
+        let said = world.cli(&["exec", "box", "cat", "/tmp/mark"]);
         if said.stdout == "done\n" {
             Ok(())
         } else {
@@ -55,14 +57,14 @@ fn commands_run_beside_the_first(client: Client) {
     });
     // A child that outlives its exec doesn't hold it.
     world
-        .cli(&["exec", "c", "sh", "-c", "sleep 500 >/dev/null 2>&1 &"])
+        .cli(&["exec", "box", "sh", "-c", "sleep 500 >/dev/null 2>&1 &"])
         .ok();
 }
 
 fn input_and_exit_codes(client: Client) {
     let world = sleeping(client);
     let input: String = (0..40_000).map(|line| format!("{line}\n")).collect();
-    let said = world.cli_with_input(&["exec", "-i", "c", "cat"], input.as_bytes());
+    let said = world.cli_with_input(&["exec", "-i", "box", "cat"], input.as_bytes());
     assert!(
         said.stdout == input,
         "{} of {} bytes; {}",
@@ -70,26 +72,24 @@ fn input_and_exit_codes(client: Client) {
         input.len(),
         said.stderr
     );
-    world.cli(&["exec", "c", "sh", "-c", "exit 9"]).fails(9);
+    world.cli(&["exec", "box", "sh", "-c", "exit 9"]).fails(9);
     world
-        .cli(&["exec", "c", "sh", "-c", "kill -TERM $$"])
+        .cli(&["exec", "box", "sh", "-c", "kill -TERM $$"])
         .fails(143);
 }
 
 fn a_terminal_of_its_own(client: Client) {
     let world = sleeping(client);
-    let mut terminal = world.terminal(&["exec", "-it", "c", "sh"]);
+    let mut terminal = world.terminal(&["exec", "-it", "box", "sh"]);
     terminal.expect("#");
-    terminal.send("tty; stty size\n");
+    terminal.send("tty\n");
     terminal.expect("/dev/pts/");
-    terminal.expect("24 80");
+    until_size(&mut terminal, "24 80");
     terminal.resize(120, 50);
-    terminal
-        .send("while [ \"$(stty size)\" != '50 120' ]; do usleep 10000; done; echo grown''-up\n");
-    terminal.expect("grown-up");
+    until_size(&mut terminal, "50 120");
     terminal.send("exit 5\n");
     assert_eq!(terminal.end(), 5);
-    assert_eq!(world.status("c"), "running");
+    assert_eq!(world.status("box"), "running");
 }
 
 fn environment_user_and_folder(client: Client) {
@@ -103,7 +103,7 @@ fn environment_user_and_folder(client: Client) {
         "user",
         "-w",
         "/var",
-        "c",
+        "box",
         "sh",
         "-c",
         script,
@@ -112,7 +112,7 @@ fn environment_user_and_folder(client: Client) {
     let signals = world
         .cli(&[
             "exec",
-            "c",
+            "box",
             "grep",
             "-E",
             "SigIgn|SigBlk",
@@ -129,18 +129,18 @@ fn environment_user_and_folder(client: Client) {
 
 fn what_cannot_be_executed(client: Client) {
     let world = sleeping(client);
-    let error = world.cli(&["exec", "c", "no-such-program"]).fails(127);
+    let error = world.cli(&["exec", "box", "no-such-program"]).fails(127);
     assert!(
         error.contains("executable file not found in $PATH"),
         "{error}"
     );
-    world.cli(&["exec", "c", "/etc/passwd"]).fails(126);
+    world.cli(&["exec", "box", "/etc/passwd"]).fails(126);
     let error = world.cli(&["exec", "nobody", "true"]).fails(1);
     assert!(
         error.to_lowercase().contains("no such container: nobody"),
         "{error}"
     );
-    world.cli(&["stop", "-t", "0", "c"]).ok();
-    let error = world.cli(&["exec", "c", "true"]).fails(1);
+    world.cli(&["stop", "-t", "0", "box"]).ok();
+    let error = world.cli(&["exec", "box", "true"]).fails(1);
     assert!(error.contains("is not running"), "{error}");
 }

@@ -130,14 +130,14 @@ fn tagging_and_removing(client: Client) {
     let said = world.cli(&["rmi", "other/name:v2"]).ok();
     assert_eq!(said, "Untagged: other/name:v2");
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sleep", "1000"])
         .ok();
     let error = world.cli(&["rmi", "busybox"]).fails(1);
     assert!(
         error.contains("conflict: unable to") && error.contains("container"),
         "{error}"
     );
-    world.cli(&["rm", "-f", "c"]).ok();
+    world.cli(&["rm", "-f", "box"]).ok();
     let said = world.cli(&["rmi", "busybox"]).ok();
     assert!(
         said.contains("Untagged: busybox:latest") && said.contains("Deleted: sha256:"),

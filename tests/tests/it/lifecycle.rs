@@ -60,22 +60,22 @@ fn any_signal_can_be_sent(client: Client) {
     let world = World::new(client);
     let script = "trap 'echo usr1' USR1; echo ready; while :; do sleep 0.05; done";
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
-    let follow = world.start(&["logs", "-f", "c"]);
+    let follow = world.start(&["logs", "-f", "box"]);
     follow.expect("ready");
-    world.cli(&["kill", "-s", "USR1", "c"]).ok();
+    world.cli(&["kill", "-s", "USR1", "box"]).ok();
     follow.expect("usr1");
-    world.cli(&["kill", "-s", "SIGUSR1", "c"]).ok();
-    let error = world.cli(&["kill", "-s", "NONSENSE", "c"]).fails(1);
+    world.cli(&["kill", "-s", "SIGUSR1", "box"]).ok();
+    let error = world.cli(&["kill", "-s", "NONSENSE", "box"]).fails(1);
     assert!(
         error.to_lowercase().contains("invalid signal: nonsense"),
         "{error}"
     );
-    world.cli(&["kill", "c"]).ok();
-    world.until_status("c", "exited");
-    assert_eq!(world.inspect("c")["State"]["ExitCode"], 137);
-    let error = world.cli(&["kill", "c"]).fails(1);
+    world.cli(&["kill", "box"]).ok();
+    world.until_status("box", "exited");
+    assert_eq!(world.inspect("box")["State"]["ExitCode"], 137);
+    let error = world.cli(&["kill", "box"]).fails(1);
     assert!(error.contains("is not running"), "{error}");
 }
 
@@ -86,29 +86,29 @@ fn pausing_holds_it(client: Client) {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
             "while :; do date >> /tmp/log; usleep 1000; done",
         ])
         .ok();
-    world.cli(&["pause", "c"]).ok();
-    assert_eq!(world.status("c"), "paused");
+    world.cli(&["pause", "box"]).ok();
+    assert_eq!(world.status("box"), "paused");
     assert!(world.cli(&["ps"]).ok().contains("(Paused)"));
-    let error = world.cli(&["exec", "c", "true"]).fails(1);
+    let error = world.cli(&["exec", "box", "true"]).fails(1);
     assert!(
         error.contains("is paused, unpause the container before exec"),
         "{error}"
     );
-    let error = world.cli(&["pause", "c"]).fails(1);
+    let error = world.cli(&["pause", "box"]).fails(1);
     assert!(error.contains("is already paused"), "{error}");
-    world.cli(&["unpause", "c"]).ok();
-    assert_eq!(world.status("c"), "running");
-    world.cli(&["exec", "c", "true"]).ok();
+    world.cli(&["unpause", "box"]).ok();
+    assert_eq!(world.status("box"), "running");
+    world.cli(&["exec", "box", "true"]).ok();
     // Removing works on a paused one too.
-    world.cli(&["pause", "c"]).ok();
-    world.cli(&["rm", "-f", "c"]).ok();
+    world.cli(&["pause", "box"]).ok();
+    world.cli(&["rm", "-f", "box"]).ok();
 }
 
 fn waiting_gives_the_code(client: Client) {
@@ -118,19 +118,19 @@ fn waiting_gives_the_code(client: Client) {
             "run",
             "-di",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
             "read line; exit 6",
         ])
         .ok();
-    let mut wait = world.start(&["wait", "c"]);
+    let mut wait = world.start(&["wait", "box"]);
     assert!(!wait.has_ended());
-    let _ = world.cli_with_input(&["attach", "c"], b"\n");
+    let _ = world.cli_with_input(&["attach", "box"], b"\n");
     assert_eq!(wait.end().ok(), "6");
     assert_eq!(
-        world.cli(&["wait", "c"]).ok(),
+        world.cli(&["wait", "box"]).ok(),
         "6",
         "at once for one that has ended"
     );
@@ -143,7 +143,7 @@ fn failures_are_tried_again(client: Client) {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "--restart",
             "on-failure:3",
             "busybox",
@@ -155,7 +155,7 @@ fn failures_are_tried_again(client: Client) {
     until(
         "it should have been restarted three times and given up",
         || {
-            let container = world.inspect("c");
+            let container = world.inspect("box");
             let done = container["RestartCount"] == 3 && container["State"]["Status"] == "exited";
             if done {
                 Ok(())
@@ -164,8 +164,8 @@ fn failures_are_tried_again(client: Client) {
             }
         },
     );
-    assert_eq!(world.cli(&["logs", "c"]).ok(), "try\ntry\ntry\ntry");
-    assert_eq!(world.inspect("c")["State"]["ExitCode"], 1);
+    assert_eq!(world.cli(&["logs", "box"]).ok(), "try\ntry\ntry\ntry");
+    assert_eq!(world.inspect("box")["State"]["ExitCode"], 1);
     world
         .cli(&[
             "run",
@@ -263,7 +263,7 @@ fn processes_are_listed(client: Client) {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
@@ -271,22 +271,22 @@ fn processes_are_listed(client: Client) {
         ])
         .ok();
     until("both should be there", || {
-        let said = world.cli(&["top", "c"]).ok();
+        let said = world.cli(&["top", "box"]).ok();
         let all = ["PID", "CMD", "sleep 1001", "sleep 1002"]
             .iter()
             .all(|word| said.contains(word));
         if all { Ok(()) } else { Err(said) }
     });
-    let said = world.cli(&["top", "c", "-o", "pid,comm"]).ok();
+    let said = world.cli(&["top", "box", "-o", "pid,comm"]).ok();
     assert!(
         said.lines()
             .next()
             .is_some_and(|head| !head.contains("CMD") && head.contains("COMMAND")),
         "{said}"
     );
-    world.cli(&["kill", "c"]).ok();
-    world.until_status("c", "exited");
-    let error = world.cli(&["top", "c"]).fails(1);
+    world.cli(&["kill", "box"]).ok();
+    world.until_status("box", "exited");
+    let error = world.cli(&["top", "box"]).fails(1);
     assert!(error.contains("is not running"), "{error}");
 }
 
@@ -294,15 +294,15 @@ fn inspecting_shows_all(client: Client) {
     let world = World::new(client);
     world
         .cli(&[
-            "run", "-d", "--name", "c", "-m", "64m", "--label", "a=b", "busybox", "sleep", "1000",
+            "run", "-d", "--name", "box", "-m", "64m", "--label", "a=b", "busybox", "sleep", "1000",
         ])
         .ok();
     let format = "{{.State.Running}} {{.Config.Image}} {{.HostConfig.Memory}} {{index .Config.Labels \"a\"}} {{.Name}}";
     assert_eq!(
-        world.cli(&["inspect", "--format", format, "c"]).ok(),
-        "true busybox 67108864 b /c"
+        world.cli(&["inspect", "--format", format, "box"]).ok(),
+        "true busybox 67108864 b /box"
     );
-    let said = world.cli(&["inspect", "c"]).ok();
+    let said = world.cli(&["inspect", "box"]).ok();
     let container: serde_json::Value = serde_json::from_str(&said).unwrap();
     let container = &container[0];
     assert_eq!(container["Path"], "sleep");
@@ -380,17 +380,17 @@ fn figures_are_shown(client: Client) {
 fn removing_needs_force_while_it_runs(client: Client) {
     let world = World::new(client);
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sleep", "1000"])
         .ok();
-    let error = world.cli(&["rm", "c"]).fails(1);
+    let error = world.cli(&["rm", "box"]).fails(1);
     assert!(
         error.contains("container is running") || error.contains("running container"),
         "{error}"
     );
-    world.cli(&["rm", "-f", "c"]).ok();
-    let error = world.cli(&["rm", "c"]).fails(1);
+    world.cli(&["rm", "-f", "box"]).ok();
+    let error = world.cli(&["rm", "box"]).fails(1);
     assert!(
-        error.to_lowercase().contains("no such container: c"),
+        error.to_lowercase().contains("no such container: box"),
         "{error}"
     );
     for name in ["one", "two"] {

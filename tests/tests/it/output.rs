@@ -18,14 +18,14 @@ fn streams_stay_apart(client: Client) {
         .cli(&[
             "run",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
             "echo out; echo err >&2; printf unfinished",
         ])
         .ok();
-    let said = world.cli(&["logs", "c"]);
+    let said = world.cli(&["logs", "box"]);
     assert_eq!(
         (said.stdout.as_str(), said.stderr.as_str()),
         ("out\nunfinished", "err\n"),
@@ -42,14 +42,14 @@ fn streams_stay_apart(client: Client) {
 fn the_end_of_a_log(client: Client) {
     let world = World::new(client);
     world
-        .cli(&["run", "--name", "c", "busybox", "seq", "1", "1000"])
+        .cli(&["run", "--name", "box", "busybox", "seq", "1", "1000"])
         .ok();
     assert_eq!(
-        world.cli(&["logs", "--tail", "3", "c"]).ok(),
+        world.cli(&["logs", "--tail", "3", "box"]).ok(),
         "998\n999\n1000"
     );
-    assert_eq!(world.cli(&["logs", "--tail", "0", "c"]).ok(), "");
-    assert_eq!(world.cli(&["logs", "c"]).ok().lines().count(), 1000);
+    assert_eq!(world.cli(&["logs", "--tail", "0", "box"]).ok(), "");
+    assert_eq!(world.cli(&["logs", "box"]).ok().lines().count(), 1000);
 }
 
 fn following_ends_with_the_container(client: Client) {
@@ -57,18 +57,18 @@ fn following_ends_with_the_container(client: Client) {
     let script =
         "i=0; while [ ! -e /tmp/stop ]; do echo line $i; i=$((i+1)); usleep 5000; done; echo last";
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
-    let follow = world.start(&["logs", "-f", "c"]);
+    let follow = world.start(&["logs", "-f", "box"]);
     follow.expect("line 20\n");
-    let from_the_end = world.start(&["logs", "-f", "--tail", "1", "c"]);
+    let from_the_end = world.start(&["logs", "-f", "--tail", "1", "box"]);
     from_the_end.expect("line");
-    world.cli(&["exec", "c", "touch", "/tmp/stop"]).ok();
+    world.cli(&["exec", "box", "touch", "/tmp/stop"]).ok();
     let (all, end) = (follow.end(), from_the_end.end());
     assert_eq!((all.code, end.code), (0, 0));
     assert_eq!(
         all.stdout,
-        world.cli(&["logs", "c"]).stdout,
+        world.cli(&["logs", "box"]).stdout,
         "nothing is missing and nothing is there twice"
     );
     assert!(
@@ -83,27 +83,27 @@ fn times_can_be_asked_for(client: Client) {
         .cli(&[
             "run",
             "--name",
-            "c",
+            "box",
             "busybox",
             "sh",
             "-c",
             "echo early; sleep 1; echo late",
         ])
         .ok();
-    let stamped = world.cli(&["logs", "-t", "c"]).ok();
+    let stamped = world.cli(&["logs", "-t", "box"]).ok();
     let times: Vec<_> = stamped
         .lines()
         .filter_map(|line| line.split_once(' '))
         .collect();
     assert_eq!((times[0].1, times[1].1), ("early", "late"), "{stamped}");
     let late = times[1].0;
-    assert_eq!(world.cli(&["logs", "--since", late, "c"]).ok(), "late");
+    assert_eq!(world.cli(&["logs", "--since", late, "box"]).ok(), "late");
     assert_eq!(
-        world.cli(&["logs", "--until", times[0].0, "c"]).ok(),
+        world.cli(&["logs", "--until", times[0].0, "box"]).ok(),
         "early"
     );
     assert_eq!(
-        world.cli(&["logs", "--since", "10m", "c"]).ok(),
+        world.cli(&["logs", "--since", "10m", "box"]).ok(),
         "early\nlate"
     );
 }
@@ -112,9 +112,9 @@ fn attaching_sees_what_comes(client: Client) {
     let world = World::new(client);
     let script = "read line; echo got $line; exit 4";
     world
-        .cli(&["run", "-di", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "-di", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
-    let said = world.cli_with_input(&["attach", "c"], b"something\n");
+    let said = world.cli_with_input(&["attach", "box"], b"something\n");
     assert_eq!(
         (said.stdout.as_str(), said.code),
         ("got something\n", 4),
@@ -127,9 +127,9 @@ fn bytes_come_back_as_they_were(client: Client) {
     let script =
         "printf '\\377\\376 not text \\200\\n'; head -c 40000 /dev/zero | tr '\\0' x; echo";
     world
-        .cli(&["run", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
-    let answer = world.engine.ask("GET", "/containers/c/logs?stdout=1", "");
+    let answer = world.engine.ask("GET", "/containers/box/logs?stdout=1", "");
     let mut bytes = Vec::new();
     let mut rest = answer.body.as_slice();
     while let [_, _, _, _, a, b, c, d, after @ ..] = rest {

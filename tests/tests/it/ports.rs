@@ -37,10 +37,10 @@ fn a_published_port_answers(client: Client) {
     let world = World::new(client);
     world
         .cli(&[
-            "run", "-d", "--name", "c", "-p", "80", "busybox", "sh", "-c", SERVE,
+            "run", "-d", "--name", "box", "-p", "80", "busybox", "sh", "-c", SERVE,
         ])
         .ok();
-    let said = world.cli(&["port", "c", "80"]).ok();
+    let said = world.cli(&["port", "box", "80"]).ok();
     let port = said
         .lines()
         .find_map(|line| line.strip_prefix("0.0.0.0:"))
@@ -56,13 +56,13 @@ fn a_published_port_answers(client: Client) {
         listed.contains(&format!("0.0.0.0:{port}->80/tcp")),
         "{listed}"
     );
-    world.cli(&["stop", "-t", "0", "c"]).ok();
+    world.cli(&["stop", "-t", "0", "box"]).ok();
     assert!(
         TcpStream::connect(format!("127.0.0.1:{port}")).is_err(),
         "a stopped container's port is closed"
     );
-    world.cli(&["start", "c"]).ok();
-    let said = world.cli(&["port", "c", "80/tcp"]).ok();
+    world.cli(&["start", "box"]).ok();
+    let said = world.cli(&["port", "box", "80/tcp"]).ok();
     let port = said
         .lines()
         .find_map(|line| line.strip_prefix("0.0.0.0:"))
@@ -76,7 +76,7 @@ fn datagrams_are_published_too(client: Client) {
         "run",
         "-d",
         "--name",
-        "c",
+        "box",
         "-p",
         "127.0.0.1::7/udp",
         "busybox",
@@ -86,7 +86,7 @@ fn datagrams_are_published_too(client: Client) {
         "cat",
     ];
     world.cli(&serve).ok();
-    let said = world.cli(&["port", "c", "7/udp"]).ok();
+    let said = world.cli(&["port", "box", "7/udp"]).ok();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .set_read_timeout(Some(Duration::from_millis(200)))

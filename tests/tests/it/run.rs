@@ -1,6 +1,6 @@
 //! `run`: what goes in, what comes out, and as whom.
 
-use gantry_tests::{Client, World, until};
+use gantry_tests::{Client, Terminal, World, until};
 
 both!(
     output_comes_back_and_nothing_stays,
@@ -52,8 +52,9 @@ fn exit_codes_come_back(client: Client) {
         ]);
         assert_eq!(said.code, code, "{said:?}");
     }
+    // The first process of a container is deaf to its own signals: a child sends itself one.
     world
-        .cli(&["run", "--rm", "busybox", "sh", "-c", "kill -9 $$"])
+        .cli(&["run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'"])
         .fails(137);
 }
 
@@ -71,19 +72,24 @@ fn input_goes_in(client: Client) {
     );
 }
 
+/// A size travels by a signal and a request: it comes after the program has begun.
+pub fn until_size(terminal: &mut Terminal, size: &str) {
+    terminal.send(&format!(
+        "until [ \"$(stty size)\" = '{size}' ]; do usleep 10000; done; echo has''-size\n"
+    ));
+    terminal.expect("has-size");
+}
+
 fn a_terminal_is_a_terminal(client: Client) {
     let world = World::new(client);
     let mut terminal = world.terminal(&["run", "-it", "--rm", "busybox", "sh"]);
     terminal.expect("#");
-    terminal.send("tty; echo $TERM; stty size\n");
+    terminal.send("tty; echo $TERM\n");
     terminal.expect("/dev/pts/");
     terminal.expect("xterm");
-    terminal.expect("24 80");
+    until_size(&mut terminal, "24 80");
     terminal.resize(100, 40);
-    // The new size travels by a signal and a request.
-    terminal
-        .send("while [ \"$(stty size)\" != '40 100' ]; do usleep 10000; done; echo grown''-up\n");
-    terminal.expect("grown-up");
+    until_size(&mut terminal, "40 100");
     // Ctrl-C is for the program, not for the client.
     terminal.send("sleep 1000\n");
     terminal.send("\x03");
@@ -222,7 +228,7 @@ fn hostname_and_init(client: Client) {
 }
 
 fn another_runtime(client: Client) {
-    let world = World::with_flags(client, &["--add-runtime", "runc=/usr/bin/runc"]);
+    let world = World::with_flags(client, &["--add-runtime", "by-name=/usr/bin/runc"]);
     world.load_busybox();
     assert_eq!(
         world
@@ -230,7 +236,7 @@ fn another_runtime(client: Client) {
                 "run",
                 "--rm",
                 "--runtime",
-                "runc",
+                "by-name",
                 "busybox",
                 "echo",
                 "by runc"
@@ -243,21 +249,21 @@ fn another_runtime(client: Client) {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "--runtime",
-            "runc",
+            "by-name",
             "busybox",
             "sleep",
             "1000",
         ])
         .ok();
     assert_eq!(
-        world.cli(&["exec", "c", "echo", "exec by runc"]).ok(),
+        world.cli(&["exec", "box", "echo", "exec by runc"]).ok(),
         "exec by runc"
     );
-    world.cli(&["kill", "c"]).ok();
-    world.until_status("c", "exited");
-    assert_eq!(world.inspect("c")["State"]["ExitCode"], 137);
+    world.cli(&["kill", "box"]).ok();
+    world.until_status("box", "exited");
+    assert_eq!(world.inspect("box")["State"]["ExitCode"], 137);
     let error = world
         .cli(&["run", "--rm", "--runtime", "none-such", "busybox", "true"])
         .fails(125);

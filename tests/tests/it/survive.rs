@@ -13,10 +13,10 @@ fn containers_live_on_and_logs_are_complete(client: Client) {
     let mut world = World::new(client);
     let script = "i=0; while [ ! -e /tmp/stop ]; do echo $i; i=$((i+1)); usleep 2000; done";
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
-    let pid = world.inspect("c")["State"]["Pid"].clone();
-    let lines = |world: &World| world.cli(&["logs", "c"]).ok().lines().count();
+    let pid = world.inspect("box")["State"]["Pid"].clone();
+    let lines = |world: &World| world.cli(&["logs", "box"]).ok().lines().count();
     until("some lines", || {
         if lines(&world) > 20 { Ok(()) } else { Err(()) }
     });
@@ -24,8 +24,12 @@ fn containers_live_on_and_logs_are_complete(client: Client) {
     world.engine.kill();
     std::thread::sleep(std::time::Duration::from_millis(300));
     world.engine.restart();
-    assert_eq!(world.inspect("c")["State"]["Pid"], pid, "the same process");
-    assert_eq!(world.status("c"), "running");
+    assert_eq!(
+        world.inspect("box")["State"]["Pid"],
+        pid,
+        "the same process"
+    );
+    assert_eq!(world.status("box"), "running");
     until("more lines", || {
         if lines(&world) > before + 100 {
             Ok(())
@@ -33,8 +37,8 @@ fn containers_live_on_and_logs_are_complete(client: Client) {
             Err(lines(&world))
         }
     });
-    let follow = world.start(&["logs", "-f", "c"]);
-    world.cli(&["exec", "c", "touch", "/tmp/stop"]).ok();
+    let follow = world.start(&["logs", "-f", "box"]);
+    world.cli(&["exec", "box", "touch", "/tmp/stop"]).ok();
     let said = follow.end().ok();
     let numbers: Vec<usize> = said.lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(
@@ -42,22 +46,22 @@ fn containers_live_on_and_logs_are_complete(client: Client) {
         (0..numbers.len()).collect::<Vec<_>>(),
         "each line once"
     );
-    world.until_status("c", "exited");
-    assert_eq!(world.inspect("c")["State"]["ExitCode"], 0);
+    world.until_status("box", "exited");
+    assert_eq!(world.inspect("box")["State"]["ExitCode"], 0);
 }
 
 fn exits_meanwhile_are_known(client: Client) {
     let mut world = World::new(client);
     let script = "until [ -e /tmp/stop ]; do usleep 10000; done; echo over; exit 17";
     world
-        .cli(&["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
         .ok();
     world
         .cli(&[
             "run", "-d", "--name", "gone", "--rm", "busybox", "sh", "-c", script,
         ])
         .ok();
-    let pids: Vec<_> = ["c", "gone"]
+    let pids: Vec<_> = ["box", "gone"]
         .iter()
         .map(|name| world.inspect(name)["State"]["Pid"].as_u64().unwrap())
         .collect();
@@ -74,16 +78,16 @@ fn exits_meanwhile_are_known(client: Client) {
         });
     }
     world.engine.restart();
-    world.until_status("c", "exited");
-    assert_eq!(world.inspect("c")["State"]["ExitCode"], 17);
-    assert_eq!(world.cli(&["logs", "c"]).ok(), "over");
-    assert_eq!(world.cli(&["wait", "c"]).ok(), "17");
+    world.until_status("box", "exited");
+    assert_eq!(world.inspect("box")["State"]["ExitCode"], 17);
+    assert_eq!(world.cli(&["logs", "box"]).ok(), "over");
+    assert_eq!(world.cli(&["wait", "box"]).ok(), "17");
     until("what was run with --rm should be gone", || {
         let names = world.cli(&["ps", "-a", "--format", "{{.Names}}"]).ok();
-        if names == "c" { Ok(()) } else { Err(names) }
+        if names == "box" { Ok(()) } else { Err(names) }
     });
-    world.cli(&["start", "c"]).ok();
-    world.cli(&["rm", "-f", "c"]).ok();
+    world.cli(&["start", "box"]).ok();
+    world.cli(&["rm", "-f", "box"]).ok();
 }
 
 fn the_engine_takes_up_what_it_had(client: Client) {
@@ -152,7 +156,7 @@ fn a_policy_holds_over_a_restart(client: Client) {
             "run",
             "-d",
             "--name",
-            "c",
+            "box",
             "--restart",
             "always",
             "busybox",
@@ -164,15 +168,15 @@ fn a_policy_holds_over_a_restart(client: Client) {
         .cli(&["run", "-d", "--name", "once", "busybox", "sleep", "1000"])
         .ok();
     let pid = |world: &World, name: &str| world.inspect(name)["State"]["Pid"].as_u64().unwrap();
-    let before = pid(&world, "c");
+    let before = pid(&world, "box");
     let processes = [before, pid(&world, "once")];
     world.engine.kill();
     for pid in processes {
         gantry_tests::run(std::process::Command::new("kill").args(["-9", &pid.to_string()])).ok();
     }
     world.engine.restart();
-    world.until_status("c", "running");
-    assert_ne!(pid(&world, "c"), before);
+    world.until_status("box", "running");
+    assert_ne!(pid(&world, "box"), before);
     world.until_status("once", "exited");
     assert_eq!(world.inspect("once")["State"]["ExitCode"], 137);
 }

@@ -71,13 +71,19 @@ fn events_as_they_come(client: Client) {
             .unwrap_or_else(|| panic!("{action} is missing or too early: {said}"));
         rest = &rest[at + line.len()..];
     }
-    // What has been, filtered; ends by itself.
+    // What has been, filtered; ends by itself. Docker's whole seconds would cut off the last one.
+    let soon = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 1;
+    let soon = soon.to_string();
     let words = [
         "events",
         "--since",
         "10m",
         "--until",
-        "0s",
+        &soon,
         "--filter",
         "event=die",
         "--format",
@@ -89,7 +95,7 @@ fn events_as_they_come(client: Client) {
         "--since",
         "10m",
         "--until",
-        "0s",
+        &soon,
         "--filter",
         "container=nobody",
         "--format",
@@ -104,7 +110,7 @@ fn use_of_the_disk(client: Client) {
         .cli(&[
             "run",
             "--name",
-            "c",
+            "box",
             "busybox",
             "dd",
             "if=/dev/zero",

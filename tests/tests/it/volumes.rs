@@ -41,7 +41,15 @@ fn volumes_outlive_containers(client: Client) {
     );
     // Made by being named; filled from the image's folder.
     world
-        .cli(&["run", "--name", "c", "-v", "filled:/etc", "busybox", "true"])
+        .cli(&[
+            "run",
+            "--name",
+            "box",
+            "-v",
+            "filled:/etc",
+            "busybox",
+            "true",
+        ])
         .ok();
     assert!(
         world
@@ -66,7 +74,7 @@ fn volumes_outlive_containers(client: Client) {
     );
     let error = world.cli(&["volume", "rm", "filled"]).fails(1);
     assert!(error.contains("volume is in use"), "{error}");
-    world.cli(&["rm", "c"]).ok();
+    world.cli(&["rm", "box"]).ok();
     world.cli(&["volume", "rm", "filled", "data"]).ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok(), "");
     let error = world.cli(&["volume", "inspect", "data"]).fails(1);
@@ -86,10 +94,10 @@ fn anonymous_volumes_go_with_theirs(client: Client) {
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
     world
-        .cli(&["run", "--name", "c", "-v", "/data", "busybox", "true"])
+        .cli(&["run", "--name", "box", "-v", "/data", "busybox", "true"])
         .ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok().len(), 64);
-    world.cli(&["rm", "-v", "c"]).ok();
+    world.cli(&["rm", "-v", "box"]).ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok(), "");
 }
 
