@@ -56,7 +56,12 @@ fn processors_are_shared_out(client: Client) {
         1_500_000_000u64
     );
     let error = world.cli(&["create", "--cpus", "9999", "busybox"]).fails(1);
-    assert!(error.contains("range of CPUs is from 0.01 to"), "{error}");
+    assert!(
+        error
+            .to_lowercase()
+            .contains("range of cpus is from 0.01 to"),
+        "{error}"
+    );
 }
 
 fn processes_are_counted(client: Client) {
@@ -114,7 +119,7 @@ fn the_host_is_out_of_reach(client: Client) {
     let said = run("mkdir /sys/fs/cgroup/systemd/x /sys/fs/cgroup/x && echo made");
     assert!(!said.stdout.contains("made"), "{said:?}");
     let said = run(
-        "date -s 2030-01-01 2>&1 >/dev/null; cat /proc/kcore 2>&1 | wc -c; echo 1 > /proc/sysrq-trigger",
+        "date -s 2030-01-01 2>&1 >/dev/null; cat /proc/kcore 2>&1 | wc -c; echo 1 > /proc/sys/kernel/printk",
     );
     assert!(
         said.stdout.contains("not permitted") && said.stdout.ends_with("0\n"),

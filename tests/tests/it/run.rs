@@ -54,7 +54,14 @@ fn exit_codes_come_back(client: Client) {
     }
     // The first process of a container is deaf to its own signals: a child sends itself one.
     world
-        .cli(&["run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'"])
+        .cli(&[
+            "run",
+            "--rm",
+            "busybox",
+            "sh",
+            "-c",
+            "sh -c 'kill -9 $$'; exit $?",
+        ])
         .fails(137);
 }
 
@@ -91,7 +98,8 @@ fn a_terminal_is_a_terminal(client: Client) {
     terminal.resize(100, 40);
     until_size(&mut terminal, "40 100");
     // Ctrl-C is for the program, not for the client.
-    terminal.send("sleep 1000\n");
+    terminal.send("echo go''ing; sleep 1000\n");
+    terminal.expect("going");
     terminal.send("\x03");
     terminal.send("echo still''-here\n");
     terminal.expect("still-here");

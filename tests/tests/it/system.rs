@@ -119,7 +119,7 @@ fn use_of_the_disk(client: Client) {
             "count=2000",
         ])
         .ok();
-    world.cli(&["volume", "create", "v"]).ok();
+    world.cli(&["volume", "create", "vol"]).ok();
     let said = world
         .cli(&[
             "system",

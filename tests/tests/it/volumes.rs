@@ -78,10 +78,7 @@ fn volumes_outlive_containers(client: Client) {
     world.cli(&["volume", "rm", "filled", "data"]).ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok(), "");
     let error = world.cli(&["volume", "inspect", "data"]).fails(1);
-    assert!(
-        error.to_lowercase().contains("no such volume: data"),
-        "{error}"
-    );
+    assert!(error.to_lowercase().contains("no such volume"), "{error}");
 }
 
 fn anonymous_volumes_go_with_theirs(client: Client) {
