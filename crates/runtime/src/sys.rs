@@ -58,14 +58,30 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
 
 /// Gives every signal its default and unblocks all: what the engine or shim ignored must not reach a container.
 pub(crate) fn reset_signals() {
-    // SAFETY: setting defaults can only fail for numbers that can't be set; the empty set is initialised.
+    // By the system call itself: the C library keeps its hands on the two signals of its threads, which an ancestor
+    // may have ignored just as well.
+    let default = [0usize; 4];
+    let none = 0u64;
+    let size = size_of::<u64>();
+    // SAFETY: the kernel's `sigaction` is at most as large as `default`, where 0 is the default action, no flags and an
+    // empty mask; the set is `size` bytes. Nothing is written back.
     unsafe {
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+        for signal in 1..=64 {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<usize>(),
+                size,
+            );
         }
-        let mut set = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigemptyset(&raw mut set);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            std::ptr::null_mut::<u64>(),
+            size,
+        );
     }
 }
 
@@ -146,5 +162,17 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// Lets a program start with every signal at its default: the C library's way to spawn would make it ignore two.
+pub(crate) fn with_default_signals(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe {
+        command.pre_exec(|| {
+            reset_signals();
+            Ok(())
+        });
     }
 }

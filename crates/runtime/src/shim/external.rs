@@ -12,6 +12,7 @@ use super::builtin::{CONSOLE_SOCKET, accept_console};
 use super::stdio::ChildEnds;
 use super::wire::{Boot, ExecRequest, Failure};
 use super::worker::{News, Shim};
+use crate::sys;
 
 /// Where the program writes its own messages; relative, as all files of a shim are.
 const LOG: &str = "runtime.log";
@@ -25,6 +26,7 @@ fn command(boot: &Boot, program: &Path, log: &str) -> Command {
         "json",
     ]);
     command.current_dir(&boot.dirs.state);
+    sys::with_default_signals(&mut command);
     command
 }
 

@@ -90,7 +90,8 @@ impl Server {
             if let Some(worker) = &process.worker {
                 wanted.push((Token::Worker(*number), worker.as_fd(), PollFlags::IN));
             }
-            if self.may_read(*number) {
+            // What an exec says before its client is connected waits in the pipe.
+            if (*number == 0 || process.ran) && self.may_read(*number) {
                 for (index, (_, output)) in process.stdio.outputs.iter().enumerate() {
                     wanted.push((Token::Output(*number, index), output.as_fd(), PollFlags::IN));
                 }

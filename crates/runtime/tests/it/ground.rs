@@ -7,15 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gantry_runtime::{
-    AttachOptions, AttachStream, ContainerSpec, Dirs, ExecSpec, Exit, Host, Runtime, ShimClient, StartError,
-    StartRequest, Started, log, shim,
+    AttachOptions, AttachStream, ContainerSpec, Dirs, ExecSpec, Exit, Host, Runtime, ShimClient,
+    StartError, StartRequest, Started, log, shim,
 };
 use tokio::io::AsyncReadExt;
 
 /// Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const ALL: AttachOptions = AttachOptions { stdin: true, stdout: true, stderr: true };
+pub const ALL: AttachOptions = AttachOptions {
+    stdin: true,
+    stdout: true,
+    stderr: true,
+};
 
 /// A root with busybox in it and folders for one container.
 pub struct Ground {
@@ -23,6 +27,7 @@ pub struct Ground {
     pub host: Host,
     pub spec: ContainerSpec,
     pub runtime: Runtime,
+    below: PathBuf,
 }
 
 /// What a process wrote.
@@ -34,12 +39,19 @@ pub struct Output {
 
 impl Ground {
     pub fn new() -> Ground {
-        assert!(rustix::process::geteuid().is_root(), "these tests run containers: run them as root");
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "these tests run containers: run them as root"
+        );
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = tempfile::tempdir().unwrap();
         let rootfs = folder.path().join("rootfs");
         busybox(&rootfs);
-        let host = Host::detect(PathBuf::from(env!("CARGO_BIN_EXE_gantry-shim")), folder.path()).unwrap();
+        let host = Host::detect(
+            PathBuf::from(env!("CARGO_BIN_EXE_gantry-shim")),
+            folder.path(),
+        )
+        .unwrap();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:032x}{:032x}", std::process::id(), number);
         let spec = ContainerSpec {
@@ -49,7 +61,13 @@ impl Ground {
             cgroup_parent: Some("/gantry-test".into()),
             ..ContainerSpec::default()
         };
-        Ground { folder, host, spec, runtime: Runtime::Builtin }
+        Ground {
+            folder,
+            host,
+            spec,
+            runtime: Runtime::Builtin,
+            below: PathBuf::new(),
+        }
     }
 
     /// A container that runs a shell script.
@@ -73,7 +91,25 @@ impl Ground {
     }
 
     pub fn dirs(&self) -> Dirs {
-        Dirs { state: self.path().join("state"), data: self.path().join("data") }
+        Dirs {
+            state: self.path().join(&self.below).join("state"),
+            data: self.path().join("data"),
+        }
+    }
+
+    /// Puts the state where a socket's address could not reach.
+    pub fn deepen(&mut self) {
+        self.below = ["d".repeat(100), "e".repeat(100)].iter().collect();
+    }
+
+    /// Whether the container's program runs.
+    pub async fn exec_works(&self) -> bool {
+        let exec = ExecSpec {
+            id: "probe".into(),
+            args: vec!["true".into()],
+            ..ExecSpec::default()
+        };
+        self.client().exec(&exec).await.is_ok()
     }
 
     pub fn client(&self) -> ShimClient {
@@ -101,23 +137,43 @@ impl Ground {
 
     /// Runs to the end with everything attached from the first byte.
     pub async fn run(&self) -> (Exit, Output) {
-        let mut started = self.start_attached(&[AttachOptions { stdin: false, ..ALL }]).await.unwrap();
+        let mut started = self
+            .start_attached(&[AttachOptions {
+                stdin: false,
+                ..ALL
+            }])
+            .await
+            .unwrap();
         let output = read(started.attached.remove(0), self.spec.tty).await;
         (self.exited().await, output)
     }
 
     /// Runs a script in the running container.
     pub async fn exec(&self, script: &str) -> (i32, Output) {
-        self.exec_as(ExecSpec { args: ["sh", "-c", script].map(str::to_owned).to_vec(), ..ExecSpec::default() }).await
+        self.exec_as(ExecSpec {
+            args: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            ..ExecSpec::default()
+        })
+        .await
     }
 
     pub async fn exec_as(&self, exec: ExecSpec) -> (i32, Output) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = format!("exec{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let exec = ExecSpec { id: id.clone(), attach: AttachOptions { stdin: false, ..ALL }, ..exec };
+        let exec = ExecSpec {
+            id: id.clone(),
+            attach: AttachOptions {
+                stdin: false,
+                ..ALL
+            },
+            ..exec
+        };
         let started = self.client().exec(&exec).await.unwrap();
         let output = read(started.stream.unwrap(), exec.tty).await;
-        (within(self.client().exec_exited(&id)).await.unwrap(), output)
+        (
+            within(self.client().exec_exited(&id)).await.unwrap(),
+            output,
+        )
     }
 
     /// Ends a container that still runs.
@@ -144,7 +200,9 @@ impl Drop for Ground {
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("took too long")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("took too long")
 }
 
 /// Waits until something is so.
@@ -161,7 +219,10 @@ pub async fn read(mut stream: AttachStream, tty: bool) -> Output {
     let mut bytes = Vec::new();
     within(stream.output.read_to_end(&mut bytes)).await.unwrap();
     if tty {
-        return Output { stdout: String::from_utf8_lossy(&bytes).into_owned(), stderr: String::new() };
+        return Output {
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            stderr: String::new(),
+        };
     }
     parse(&bytes)
 }
@@ -180,11 +241,16 @@ pub fn parse(mut bytes: &[u8]) -> Output {
     }
     assert!(bytes.is_empty(), "half a frame");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Output { stdout: text(stdout), stderr: text(stderr) }
+    Output {
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
 }
 
 fn busybox(rootfs: &Path) {
-    let program = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|path| Path::new(path).exists());
+    let program = ["/bin/busybox", "/usr/bin/busybox"]
+        .iter()
+        .find(|path| Path::new(path).exists());
     let program = program.expect("busybox-static is not installed");
     for folder in ["bin", "etc", "tmp", "root", "home", "dev", "proc", "sys"] {
         fs::create_dir_all(rootfs.join(folder)).unwrap();
@@ -192,13 +258,22 @@ fn busybox(rootfs: &Path) {
     fs::set_permissions(rootfs.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
     fs::copy(program, rootfs.join("bin/busybox")).unwrap();
     for applet in [
-        "sh", "sleep", "cat", "echo", "ls", "id", "ps", "kill", "env", "mount", "umount", "unshare", "hostname", "stty", "dd",
-        "head", "tail", "grep", "wc", "touch", "mkdir", "rm", "chmod", "stat", "readlink", "tty", "true", "false", "seq",
-        "test", "yes", "ip", "chroot", "mknod", "date", "df", "find", "cut", "tr", "nproc", "pwd", "sync", "ln", "printf",
+        "sh", "sleep", "cat", "echo", "ls", "id", "ps", "kill", "env", "mount", "umount",
+        "unshare", "hostname", "stty", "dd", "head", "tail", "grep", "wc", "touch", "mkdir", "rm",
+        "chmod", "stat", "readlink", "tty", "true", "false", "seq", "test", "yes", "ip", "chroot",
+        "mknod", "date", "df", "find", "cut", "tr", "nproc", "pwd", "sync", "ln", "printf",
     ] {
         symlink("busybox", rootfs.join("bin").join(applet)).unwrap();
     }
-    fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001::/home/ann:/bin/sh\n").unwrap();
-    fs::write(rootfs.join("etc/group"), "root:x:0:\nannies:x:1001:\nstaff:x:50:ann\n").unwrap();
+    fs::write(
+        rootfs.join("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001::/home/ann:/bin/sh\n",
+    )
+    .unwrap();
+    fs::write(
+        rootfs.join("etc/group"),
+        "root:x:0:\nannies:x:1001:\nstaff:x:50:ann\n",
+    )
+    .unwrap();
     fs::create_dir_all(rootfs.join("home/ann")).unwrap();
 }
