@@ -139,7 +139,11 @@ async fn set_up_bridge(
     if !present.contains(&ours) {
         links.add_address(link.index, ours.0, ours.1).await?;
     }
-    for (ip, prefix) in present.into_iter().filter(|address| *address != ours) {
+    // Not told which, it takes the first and leaves the rest alone.
+    let others = present
+        .into_iter()
+        .filter(|address| options.bip.is_some() && *address != ours);
+    for (ip, prefix) in others {
         links.remove_address(link.index, ip, prefix).await?;
     }
     // Its traffic is IPv4; without this every bridge would call out for routers and neighbours.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Network, blocking};
 use crate::kernel::elements::{self, Redirect};
 use crate::kernel::rules;
-use crate::publish::{Proxy, hold};
+use crate::publish::{Followed, Proxy, hold};
 use crate::{EndpointId, NetworkError, PortBinding, PortRequest};
 
 impl Network {
@@ -62,10 +62,10 @@ impl Network {
     }
 
     /// Ties the container's published ports to process `pid` (its shim): they outlive the engine and are let go when
-    /// the process ends. Nothing to do for a container that publishes nothing.
+    /// the process ends, which may be now. Nothing to do for a container that publishes nothing.
     ///
     /// # Errors
-    /// Where there is no such process, or the proxy is gone.
+    /// Where the proxy is gone.
     pub async fn follow(&self, id: &EndpointId, pid: i32) -> Result<(), NetworkError> {
         let proxy = self
             .attached()
@@ -80,10 +80,16 @@ impl Network {
             Ok((proxy, result))
         })
         .await?;
+        if result
+            .as_ref()
+            .is_ok_and(|followed| *followed == Followed::Gone)
+        {
+            return proxy.stop().await;
+        }
         if let Some(attached) = self.attached().get_mut(id) {
             attached.proxy = Some(proxy);
         }
-        result
+        result.map(|_| ())
     }
 
     /// Lets the kernel redirect by itself what it can.

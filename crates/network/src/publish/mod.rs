@@ -5,4 +5,4 @@ mod proxy;
 mod record;
 
 pub(crate) use bind::{Held, hold, hold_again};
-pub(crate) use proxy::{Proxy, stop_recorded};
+pub(crate) use proxy::{Followed, Proxy, stop_recorded};

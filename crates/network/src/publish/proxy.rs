@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -19,7 +20,16 @@ use crate::kernel::watch;
 use crate::{EndpointId, NetworkError, PortBinding};
 
 /// A proxy that has not said it is ready after this long will not.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether a followed process was still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// It is.
+    Alive,
+    /// It ended before it could be followed.
+    Gone,
+}
 
 /// A running proxy.
 #[derive(Debug)]
@@ -87,16 +97,20 @@ impl Proxy {
     }
 
     /// Lets the proxy live until the process `pid` ends, whatever becomes of the engine. Blocking.
-    pub(crate) fn follow(&mut self, program: &Path, pid: i32) -> Result<(), NetworkError> {
+    pub(crate) fn follow(&mut self, program: &Path, pid: i32) -> Result<Followed, NetworkError> {
         // One found after a restart follows already.
         let Some((connection, _)) = &self.ours else {
-            return Ok(());
+            return Ok(Followed::Alive);
         };
-        let follow = || -> Result<(), Failed> {
-            let process = record::open_process(pid)?;
+        let follow = || -> Result<Followed, Failed> {
+            let process = match record::open_process(pid) {
+                Err(Errno::SRCH) => return Ok(Followed::Gone),
+                other => other?,
+            };
             record::write_follows(&self.record, pid)?;
             handshake::send(connection, &Order::Follow, &[process.as_fd()])?;
-            ready(connection)
+            ready(connection)?;
+            Ok(Followed::Alive)
         };
         follow().map_err(|error| NetworkError::Proxy {
             path: program.to_owned(),
@@ -125,15 +139,11 @@ impl Proxy {
 
     /// Ends the proxy; its ports are free when this returns.
     pub(crate) async fn stop(self) -> Result<(), NetworkError> {
-        let stopped = stop_recorded(&self.record).await;
-        if let Some((connection, mut child)) = self.ours {
-            drop(connection);
-            // It has ended already; this only reaps it. A proxy that could not be found must not be waited for.
-            if stopped.is_ok() {
-                let _ = child.wait().await;
-            }
+        if let Some((_connection, mut child)) = self.ours {
+            // By the process itself, whatever has become of its record. An error means that it has ended.
+            let _ = child.kill().await;
         }
-        stopped
+        stop_recorded(&self.record).await
     }
 }
 
@@ -146,7 +156,7 @@ pub(crate) async fn stop_recorded(path: &Path) -> Result<(), NetworkError> {
     };
     if let Some(found) = record::find(path).map_err(failed)? {
         match pidfd_send_signal(&found.pidfd, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Ok(()) | Err(Errno::SRCH) => {}
             Err(errno) => return Err(failed(errno.into())),
         }
         // Readable when the process has ended.
@@ -160,7 +170,13 @@ pub(crate) async fn stop_recorded(path: &Path) -> Result<(), NetworkError> {
 }
 
 fn ready(connection: &OwnedFd) -> Result<(), Failed> {
-    match handshake::receive(connection)? {
+    let answer = match handshake::receive(connection) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(Failed(format!("no answer in {PATIENCE:?}")));
+        }
+        other => other?,
+    };
+    match answer {
         Some((Answer::Ready, _)) => Ok(()),
         Some((Answer::Failed(reason), _)) => Err(Failed(reason)),
         None => Err(Failed("it ended before it was ready".into())),
@@ -176,8 +192,8 @@ impl From<io::Error> for Failed {
     }
 }
 
-impl From<rustix::io::Errno> for Failed {
-    fn from(errno: rustix::io::Errno) -> Self {
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
         io::Error::from(errno).into()
     }
 }

@@ -196,3 +196,29 @@ fn an_interface_whose_namespace_is_held_is_removed_all_the_same() {
         container(&network, "held").await;
     });
 }
+
+#[test]
+fn many_come_and_go_at_once() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let (links, rules) = (interfaces(), run("nft", &["list", "ruleset"]));
+        let come_and_go = async |name: String| {
+            let endpoint = container(&network, &name).await;
+            let ports = [request(Protocol::Tcp, None, HostPort::Any, 80)];
+            let held = network.publish(&id(&name), &ports).await.unwrap();
+            (endpoint.ip, held[0].host_port)
+        };
+        let names: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
+        let came = futures::future::join_all(names.iter().cloned().map(come_and_go)).await;
+        let addresses: std::collections::HashSet<_> = came.iter().map(|(ip, _)| ip).collect();
+        let ports: std::collections::HashSet<_> = came.iter().map(|(_, port)| port).collect();
+        assert_eq!((addresses.len(), ports.len()), (20, 20));
+        let left = names
+            .iter()
+            .map(|name| async { network.disconnect(&id(name)).await.unwrap() });
+        futures::future::join_all(left).await;
+        network.settle().await;
+        assert_eq!(interfaces(), links);
+        assert_eq!(run("nft", &["list", "ruleset"]), rules);
+    });
+}

@@ -1,6 +1,6 @@
 //! `gantry-proxy` by itself: its bounds, and what ends it.
 
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use gantry_network::Protocol;
 use gantry_network::handshake::{self, Answer, Order, ProxiedPort, UdpLimits};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::host::{eventually, on_a_host, udp};
+use crate::host::{accept, connect, eventually, on_a_host, udp};
 
 /// A proxy of one UDP port, which leads to a server on the same host.
 struct Proxy {
@@ -122,5 +122,54 @@ fn orders_it_does_not_understand_end_it() {
             rustix::net::send(&proxy.control, spoilt, rustix::net::SendFlags::empty()).unwrap();
             assert!(!proxy.process.wait().unwrap().success());
         }
+    });
+}
+
+#[test]
+fn connections_beyond_what_it_may_open_wait_for_their_turn() {
+    on_a_host(async |_| {
+        let (control, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let few = format!("ulimit -n 64; exec {}", env!("CARGO_BIN_EXE_gantry-proxy"));
+        let mut process = Command::new("sh")
+            .args(["-c", &few])
+            .stdin(Stdio::from(theirs))
+            .spawn()
+            .unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let called = listener.local_addr().unwrap();
+        let target = SocketAddrV4::new(Ipv4Addr::LOCALHOST, server.local_addr().unwrap().port());
+        let ports = vec![ProxiedPort {
+            protocol: Protocol::Tcp,
+            target,
+        }];
+        handshake::send(&control, &Order::Listen(ports), &[listener.as_fd()]).unwrap();
+        let lock = tempfile::tempfile().unwrap();
+        handshake::send(
+            &control,
+            &Order::Begin(UdpLimits::default()),
+            &[lock.as_fd()],
+        )
+        .unwrap();
+        assert_eq!(
+            handshake::receive::<Answer>(&control).unwrap().unwrap().0,
+            Answer::Ready
+        );
+
+        // Far more than fit; each is served as those before it leave.
+        let mut clients: Vec<_> = (0..40).map(|_| connect(called).unwrap()).collect();
+        for client in clients.drain(..) {
+            accept(&server);
+            drop(client);
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
     });
 }

@@ -390,3 +390,33 @@ fn a_hundred_ports_are_one_small_process() {
         assert!(status.contains("CapEff:\t0000000000000000\n"), "{status}");
     });
 }
+
+#[test]
+fn a_container_that_ended_at_once_lets_its_ports_go() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        container(&network, "c").await;
+        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
+        network.publish(&id("c"), &ports).await.unwrap();
+        let shim = host.process();
+        host.end_process(shim);
+        network.follow(&id("c"), shim).await.unwrap();
+        TcpListener::bind("0.0.0.0:8080").unwrap();
+        network.disconnect(&id("c")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_proxy_whose_record_was_removed_ends_all_the_same() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        container(&network, "c").await;
+        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
+        network.publish(&id("c"), &ports).await.unwrap();
+        let shim = host.process();
+        network.follow(&id("c"), shim).await.unwrap();
+        std::fs::remove_file(host.exec_root().join("gantry0/proxy/c")).unwrap();
+        network.disconnect(&id("c")).await.unwrap();
+        TcpListener::bind("0.0.0.0:8080").unwrap();
+    });
+}

@@ -23,8 +23,11 @@ use tokio::task::LocalSet;
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        // There is nobody to tell: the engine sees the connection end.
-        Err(_) => ExitCode::FAILURE,
+        // For a person who starts it by hand; the engine sees the connection end.
+        Err(error) => {
+            eprintln!("gantry-proxy, which gantryd starts for published ports: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
