@@ -41,7 +41,7 @@ impl Engine {
         let store = Store::open(&config.data_root.join("gantry.db"))?;
         let containers = Containers::default();
         let events = Arc::new(Events::default());
-        let images = images::open(&config).await?;
+        let images = images::open(&config, Arc::clone(&events)).await?;
         let volumes = {
             let (root, scratch) = (
                 config.data_root.join("volumes"),

@@ -5,7 +5,12 @@
 //! version in the request's extensions.
 
 pub mod answer;
+pub mod body;
+mod images;
+pub mod params;
 mod prefix;
+mod system;
+mod volumes;
 
 use std::sync::Arc;
 
@@ -25,6 +30,9 @@ pub type App = Arc<Engine>;
 /// All routes.
 pub fn router(engine: App) -> Router {
     Router::new()
+        .merge(images::routes())
+        .merge(system::routes())
+        .merge(volumes::routes())
         .fallback(|| async { Error::not_found("page not found") })
         .method_not_allowed_fallback(|| async { Error::not_found("page not found") })
         .layer(middleware::from_fn(detach))

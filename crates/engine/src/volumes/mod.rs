@@ -35,6 +35,7 @@ pub use name::VolumeName;
 pub use options::Options;
 pub use remove::Removed;
 
+use crate::containers::Containers;
 use crate::events::{Events, Subject};
 use crate::store::Store;
 
@@ -174,6 +175,20 @@ impl Drop for VolumeHold {
             }
         }
     }
+}
+
+/// The ids of the containers, running or not, that were made with a volume.
+pub fn users(containers: &Containers, name: &VolumeName) -> Vec<String> {
+    let mut users = Vec::new();
+    for container in containers.all() {
+        container.with(|record| {
+            let mounts = &record.definition.mounts;
+            if mounts.iter().any(|mount| mount.volume == name.as_str()) {
+                users.push(record.id().to_string());
+            }
+        });
+    }
+    users
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

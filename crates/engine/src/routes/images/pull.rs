@@ -1,0 +1,92 @@
+//! `POST /images/create`: pull and import.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use gantry_image::{Platform, Reference};
+use http::HeaderMap;
+use serde_json::json;
+
+use super::{login, progress, reference};
+use crate::error::{Error, Result};
+use crate::routes::App;
+use crate::routes::body::{reader, streamed, work_body};
+use crate::routes::params::Params;
+
+pub async fn create(
+    State(app): State<App>,
+    params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let platform = params
+        .get("platform")
+        .map(str::parse::<Platform>)
+        .transpose()
+        .map_err(|error| Error::invalid(error.to_string()))?;
+    match (params.get("fromImage"), params.get("fromSrc")) {
+        (Some(name), None) => pull(app, name, &params, platform, &headers).await,
+        (None, Some("-")) => import(app, &params, platform, body).await,
+        (None, Some(_)) => Err(Error::unsupported(
+            "importing from a URL is not supported: download the file and import it from there",
+        )),
+        _ => Err(Error::invalid(
+            "one of `fromImage` and `fromSrc` must be given",
+        )),
+    }
+}
+
+async fn pull(
+    app: App,
+    name: &str,
+    params: &Params,
+    platform: Option<Platform>,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    let wanted = reference(name, params.get("tag"))?;
+    if wanted.tag().is_none() && wanted.digest().is_none() {
+        return Err(all_tags(&wanted));
+    }
+    let auth = login(headers)?;
+    let (lines, received) = progress::channel();
+    let work = async move {
+        app.images
+            .pull(&wanted, platform, auth, lines.progress())
+            .await?;
+        Ok(())
+    };
+    let body = work_body(received, work, Some(progress::failure)).await?;
+    Ok(streamed(progress::TYPE, body))
+}
+
+fn all_tags(name: &Reference) -> Error {
+    let name = name.familiar_name();
+    Error::unsupported(format!(
+        "pulling all tags of {name} is not supported: say which one, as {name}:latest"
+    ))
+}
+
+async fn import(
+    app: App,
+    params: &Params,
+    platform: Option<Platform>,
+    body: Body,
+) -> Result<Response> {
+    let target = params
+        .get("repo")
+        .map(|name| reference(name, params.get("tag")))
+        .transpose()?;
+    let message = params.get("message").unwrap_or_default().to_owned();
+    let changes: Vec<String> = params.all("changes").map(str::to_owned).collect();
+    let (lines, received) = progress::channel();
+    let work = async move {
+        let id = app
+            .images
+            .import(reader(body), target, platform, &message, &changes)
+            .await?;
+        lines.send(&json!({ "status": id.to_string() }));
+        Ok(())
+    };
+    let body = work_body(received, work, Some(progress::failure)).await?;
+    Ok(streamed(progress::TYPE, body))
+}
