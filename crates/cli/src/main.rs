@@ -13,6 +13,8 @@ mod daemon;
 mod endpoint;
 mod error;
 mod flags;
+#[cfg(test)]
+mod help_tests;
 mod images;
 mod inspect;
 mod networks;

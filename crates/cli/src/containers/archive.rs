@@ -207,18 +207,21 @@ fn refused(path: &Path, why: &str) -> CliError {
     ))
 }
 
-/// An entry's path with its top-level name replaced; none where it would leave its folder.
+/// An entry's path with its top-level name (`.` where a folder's content was asked for) replaced; none where it would
+/// leave its folder.
 fn renamed(path: &Path, placement: &Placement) -> Option<PathBuf> {
-    let mut names = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => names.push(name),
-            Component::CurDir | Component::RootDir => {}
-            Component::ParentDir | Component::Prefix(_) => return None,
-        }
-    }
     let mut relative = placement.name.clone().unwrap_or_default();
-    relative.extend(names.into_iter().skip(1));
+    let below = path
+        .components()
+        .skip_while(|component| *component == Component::RootDir)
+        .skip(1);
+    if path
+        .components()
+        .any(|component| matches!(component, Component::ParentDir | Component::Prefix(_)))
+    {
+        return None;
+    }
+    relative.extend(below.map(Component::as_os_str));
     Some(relative)
 }
 

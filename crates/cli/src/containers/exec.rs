@@ -46,7 +46,7 @@ pub struct Exec {
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
     /// The container, and what runs in it
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "CONTAINER COMMAND [ARG...]")]
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true, value_names = ["CONTAINER", "COMMAND"])]
     container_and_command: Vec<String>,
 }
 

@@ -80,9 +80,13 @@ impl Daemon {
             return Ok(response);
         }
         let body = collect(response).await?;
+        let message = match message_of(&body) {
+            empty if empty.is_empty() => format!("{status} without a reason"),
+            message => message,
+        };
         Err(CliError::Daemon {
             status: status.as_u16(),
-            message: message_of(&body),
+            message,
         })
     }
 

@@ -10,7 +10,7 @@ use bollard::BollardRequest;
 use bollard::errors::Error;
 use bytes::Bytes;
 use gantry_api::{ApiVersion, ErrorBody};
-use http::{HeaderValue, Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -120,9 +120,9 @@ impl Transport {
     pub async fn send(&self, request: BollardRequest) -> Result<Response<Incoming>, Error> {
         let (parts, body) = request.into_parts();
         let again = match &body {
-            Either::Left(full) => Some(full.clone()),
-            // A stream can be sent only once: learn the version first.
-            Either::Right(_) => {
+            Either::Left(full) if parts.method != Method::HEAD => Some(full.clone()),
+            // A stream can be sent only once, and a refusal of HEAD has no words: learn the version first.
+            _ => {
                 self.settle_by_ping().await?;
                 None
             }
