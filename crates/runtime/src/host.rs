@@ -81,10 +81,9 @@ fn hierarchies(table: &str) -> Vec<String> {
             .nth(4)
             .and_then(|place| place.strip_prefix("/sys/fs/cgroup/"));
         if let Some(name) = place.filter(|name| after.starts_with("cgroup ") && !name.contains('/'))
+            && !names.iter().any(|have| have == name)
         {
-            if !names.iter().any(|have| have == name) {
-                names.push(name.to_owned());
-            }
+            names.push(name.to_owned());
         }
     }
     names

@@ -106,20 +106,25 @@ pub(crate) fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Re
         rlim_cur: soft,
         rlim_max: hard,
     };
-    // SAFETY: the new limit is initialised; the old one is not asked for.
-    #[allow(
-        clippy::useless_conversion,
-        reason = "the resource's type differs between C libraries"
-    )]
-    let outcome = unsafe {
-        libc::prlimit(
-            pid,
-            resource.try_into().unwrap_or(0),
-            &raw const limit,
-            std::ptr::null_mut(),
-        )
-    };
+    // SAFETY: the new limit is initialised; the old one is not asked for. The resource's type differs between C
+    // libraries; an unknown number is an error.
+    let outcome =
+        unsafe { libc::prlimit(pid, resource as _, &raw const limit, std::ptr::null_mut()) };
     if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Sets how many files this process may have open.
+pub(crate) fn set_open_files(soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the limit is initialised.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == 0 {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
@@ -174,5 +179,72 @@ pub(crate) fn with_default_signals(command: &mut std::process::Command) {
             reset_signals();
             Ok(())
         });
+    }
+}
+
+/// Loads a program for [`attach_device_program`]; the kernel checks it.
+pub(crate) fn load_device_program(instructions: &[u64]) -> io::Result<OwnedFd> {
+    const BPF_PROG_LOAD: libc::c_int = 5;
+    const DEVICE_PROGRAM: u32 = 15;
+    #[repr(C)]
+    #[derive(Default)]
+    struct Load {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        license: u64,
+        log_level: u32,
+        log_size: u32,
+        log: u64,
+        kernel_version: u32,
+        flags: u32,
+    }
+    let license = c"Apache-2.0";
+    let load = Load {
+        kind: DEVICE_PROGRAM,
+        count: u32::try_from(instructions.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        instructions: instructions.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+        ..Load::default()
+    };
+    // SAFETY: the structure is the beginning of the kernel's `bpf_attr`, given with its size; what it points to lives
+    // through the call. The descriptor is new.
+    unsafe {
+        match libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_LOAD,
+            &raw const load,
+            size_of::<Load>(),
+        ) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd as i32)),
+        }
+    }
+}
+
+/// Has the kernel ask a program whenever a process of the group wants a device. Stays until the group is removed.
+pub(crate) fn attach_device_program(group: i32, program: i32) -> io::Result<()> {
+    const BPF_PROG_ATTACH: libc::c_int = 8;
+    const BPF_CGROUP_DEVICE: u32 = 6;
+    const BPF_F_ALLOW_MULTI: u32 = 2;
+    let attach: [u32; 4] = [
+        group.cast_unsigned(),
+        program.cast_unsigned(),
+        BPF_CGROUP_DEVICE,
+        BPF_F_ALLOW_MULTI,
+    ];
+    // SAFETY: the four numbers are the beginning of the kernel's `bpf_attr` for this command, given with their size.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_ATTACH,
+            attach.as_ptr(),
+            size_of_val(&attach),
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }

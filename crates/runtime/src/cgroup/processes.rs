@@ -37,6 +37,11 @@ impl Cgroup {
         Ok(pids)
     }
 
+    /// The group's folder on a machine with cgroup v2 only.
+    pub(crate) fn unified_folder(&self) -> Option<PathBuf> {
+        self.is_unified().then(|| self.folders().next()).flatten()
+    }
+
     /// Moves the calling process into the group, in every hierarchy that has it.
     pub(crate) fn join_self(&self) -> io::Result<()> {
         for folder in self.folders().filter(|folder| folder.is_dir()) {

@@ -8,12 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
-use oci_spec::runtime::PosixRlimitType;
+use oci_spec::runtime::{PosixRlimitType, Spec};
 
+use super::device_filter;
 use super::program::{self, Runner};
 use super::stdio::ChildEnds;
 use super::wire::{Boot, Failure};
 use super::worker::{News, Shim, receive_console};
+use crate::cgroup::Cgroup;
 use crate::sys;
 
 /// Where a terminal comes back; relative, since the shim's folder may be too deep for a socket's address.
@@ -62,6 +64,7 @@ pub(super) fn create(boot: &Boot, ends: ChildEnds, shim: &Shim) -> Result<(), Fa
         sys::set_limit(pid, limit.typ() as u32, limit.soft(), limit.hard())
             .map_err(|error| wrong(&format!("setting rlimit {:?}", limit.typ()), &error))?;
     }
+    guard_devices(boot)?;
     let terminal = match console {
         Some(listener) => {
             Some(accept_console(&listener).map_err(|error| wrong("console", &error))?)
@@ -85,6 +88,24 @@ pub(super) fn create(boot: &Boot, ends: ChildEnds, shim: &Shim) -> Result<(), Fa
             .tell(&News::Started, None)
             .map_err(|error| wrong("shim", &error)),
     }
+}
+
+/// Before the program runs: what libcontainer leaves undone on cgroup v2.
+fn guard_devices(boot: &Boot) -> Result<(), Failure> {
+    let group = Cgroup::open(&boot.cgroup)
+        .map_err(|error| Failure::Runtime(error.to_string()))?
+        .unified_folder();
+    let Some(group) = group else { return Ok(()) };
+    let spec =
+        Spec::load(boot.dirs.config_json()).map_err(|error| Failure::Runtime(error.to_string()))?;
+    let resources = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.resources().as_ref());
+    let rules = resources
+        .and_then(|resources| resources.devices().as_deref())
+        .unwrap_or_default();
+    device_filter::apply(&group, rules).map_err(|error| wrong("guarding devices", &error))
 }
 
 pub(super) fn accept_console(listener: &UnixListener) -> std::io::Result<OwnedFd> {

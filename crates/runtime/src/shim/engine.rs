@@ -45,10 +45,10 @@ impl Engine {
 
     /// Tells it, if it is still there.
     pub fn tell(&mut self, progress: &Progress) {
-        if let Some(output) = &mut self.output {
-            if wire::send(output, progress).is_err() {
-                self.output = None;
-            }
+        if let Some(output) = &mut self.output
+            && wire::send(output, progress).is_err()
+        {
+            self.output = None;
         }
     }
 

@@ -181,7 +181,7 @@ fn last_error(log: &str) -> Option<String> {
     lines
         .filter(|line| line.level == "error" || line.level == "fatal")
         .map(|line| line.msg)
-        .last()
+        .next_back()
 }
 
 /// Sorts a runtime's words: the program's own failures have exit codes of their own.

@@ -182,14 +182,14 @@ pub(super) fn clean(boot: &Boot) -> Vec<String> {
     if let Err(error) = kill_group(boot) {
         errors.push(error.to_string());
     }
-    if let Runtime::Program { path, .. } = &boot.runtime {
-        if boot.dirs.runtime_root().join(&boot.id).exists() {
-            errors.extend(
-                external::delete(boot, path)
-                    .err()
-                    .map(|error| error.to_string()),
-            );
-        }
+    if let Runtime::Program { path, .. } = &boot.runtime
+        && boot.dirs.runtime_root().join(&boot.id).exists()
+    {
+        errors.extend(
+            external::delete(boot, path)
+                .err()
+                .map(|error| error.to_string()),
+        );
     }
     let removed = Cgroup::open(&boot.cgroup).and_then(|cgroup| cgroup.remove());
     errors.extend(removed.err().map(|error| error.to_string()));

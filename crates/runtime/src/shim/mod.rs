@@ -5,6 +5,7 @@
 
 mod builtin;
 mod connection;
+mod device_filter;
 mod engine;
 mod enter;
 mod external;

@@ -62,11 +62,10 @@ impl Server {
             .processes
             .get_mut(&0)
             .filter(|process| process.pid.is_some())
+            && let Some(worker) = &process.worker
         {
-            if let Some(worker) = &process.worker {
-                // A worker that is gone tells so itself.
-                let _ = worker.go();
-            }
+            // A worker that is gone tells so itself.
+            let _ = worker.go();
         }
     }
 
@@ -95,13 +94,12 @@ impl Server {
             return;
         };
         process.pid = Some(pid);
-        if let Some(terminal) = terminal {
-            if let Err(error) = process
+        if let Some(terminal) = terminal
+            && let Err(error) = process
                 .stdio
                 .adopt(terminal, process.uid, process.console_size)
-            {
-                return self.not_started(number, Failure::Runtime(format!("terminal: {error}")));
-            }
+        {
+            return self.not_started(number, Failure::Runtime(format!("terminal: {error}")));
         }
         if let Some(ended) = self.unclaimed.remove(&pid) {
             process.ended = Some(ended);

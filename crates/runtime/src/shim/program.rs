@@ -190,7 +190,7 @@ impl Executor for Runner {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         let process = spec.process().as_ref().ok_or(ExecutorError::InvalidArg)?;
         if let Some((soft, hard)) = self.open_files {
-            sys::set_limit(0, libc::RLIMIT_NOFILE as u32, soft, hard)
+            sys::set_open_files(soft, hard)
                 .map_err(|error| ExecutorError::Other(error.to_string()))?;
         }
         self.report.say(&become_program(process));

@@ -256,11 +256,11 @@ impl Server {
             Piece::End => process.ended_outputs.push(index),
             Piece::Bytes(length) => {
                 let bytes = self.buffer.get(..length).unwrap_or_default();
-                if number == 0 {
-                    if let Some(log) = &mut self.log {
-                        // A full disk costs log lines, not the container.
-                        let _ = log.write(stream, bytes);
-                    }
+                if number == 0
+                    && let Some(log) = &mut self.log
+                {
+                    // A full disk costs log lines, not the container.
+                    let _ = log.write(stream, bytes);
                 }
                 let mut gone = Vec::new();
                 for (id, connection) in &mut self.connections {

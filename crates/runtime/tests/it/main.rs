@@ -1,4 +1,8 @@
 //! Runs real containers on the real kernel; needs root.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod attach;
 mod cgroup;
