@@ -9,6 +9,8 @@
 //!
 //! A view dies with its thread, so a killed engine leaves nothing mounted.
 
+pub mod container;
+mod decompress;
 pub mod entries;
 mod error;
 pub mod node;

@@ -44,6 +44,8 @@ pub enum Base {
 pub struct Mount {
     /// On the host.
     pub source: PathBuf,
+    /// What of the source, resolved within it; empty for the whole.
+    pub part: PathBuf,
     /// In the container.
     pub destination: PathBuf,
     /// Whether the container can't write.
@@ -139,7 +141,7 @@ impl View {
         if mount.recursive {
             flags |= OpenTreeFlags::AT_RECURSIVE;
         }
-        let tree = match open_tree(CWD, &mount.source, flags) {
+        let tree = match source(mount, flags) {
             Ok(tree) => tree,
             // A bind whose source is gone: the container couldn't start either, but its other files are there.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
@@ -188,6 +190,16 @@ impl View {
         openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?;
         root.open_at(path, OFlags::PATH)
     }
+}
+
+/// A copy of what is mounted. A container can write to its volumes, links in them included, so a part of one is looked
+/// up within it.
+fn source(mount: &Mount, flags: OpenTreeFlags) -> Result<OwnedFd, Errno> {
+    if mount.part.as_os_str().is_empty() {
+        return open_tree(CWD, &mount.source, flags);
+    }
+    let part = Root::open(&mount.source)?.open_at(&mount.part, OFlags::PATH)?;
+    open_tree(&part, c"", flags | OpenTreeFlags::AT_EMPTY_PATH)
 }
 
 fn was_read_only(path: &Path) -> Result<MountFlags, ArchiveError> {

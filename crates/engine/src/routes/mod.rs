@@ -5,6 +5,7 @@
 //! version in the request's extensions.
 
 pub mod answer;
+mod archive;
 pub mod body;
 mod images;
 pub mod params;
@@ -30,6 +31,7 @@ pub type App = Arc<Engine>;
 /// All routes.
 pub fn router(engine: App) -> Router {
     Router::new()
+        .merge(archive::routes())
         .merge(images::routes())
         .merge(system::routes())
         .merge(volumes::routes())

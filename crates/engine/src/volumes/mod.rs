@@ -191,6 +191,16 @@ pub fn users(containers: &Containers, name: &VolumeName) -> Vec<String> {
     users
 }
 
+/// Whether a container that is alive has the volume.
+pub fn is_live(containers: &Containers, name: &VolumeName) -> bool {
+    containers.all().iter().any(|container| {
+        container.with(|record| {
+            let mut mounts = record.definition.mounts.iter();
+            record.state.phase.is_alive() && mounts.any(|mount| mount.volume == name.as_str())
+        })
+    })
+}
+
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }

@@ -29,6 +29,15 @@ pub use container::*;
 pub use error::SpecError;
 pub use resources::*;
 
+/// The user and group that `user` (`""`, `user`, `user:group`; names or ids) means in the root at `root`.
+///
+/// # Errors
+/// [`SpecError`] where it is unknown there, or its `passwd` or `group` can't be read.
+pub fn owner(root: &std::path::Path, user: &str) -> Result<(u32, u32), SpecError> {
+    let user = user::resolve(root, user, &[])?;
+    Ok((user.uid, user.gid))
+}
+
 /// The OCI specification of a container, with Docker's defaults. Reads the root, so the root must be mounted.
 ///
 /// # Errors
