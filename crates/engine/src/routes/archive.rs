@@ -1,4 +1,4 @@
-//! `/containers/{id}/archive` and `/containers/{id}/export`: `docker cp` and `docker export`.
+//! `/containers/{name}/archive` and `/containers/{id}/export`: `docker cp` and `docker export`.
 
 use axum::Router;
 use axum::body::Body;
@@ -26,10 +26,10 @@ const TAR: &str = "application/x-tar";
 pub fn routes() -> Router<App> {
     Router::new()
         .route(
-            "/containers/{id}/archive",
+            "/containers/{name}/archive",
             get(copy_out).head(stat).put(copy_in),
         )
-        .route("/containers/{id}/export", get(export))
+        .route("/containers/{name}/export", get(export))
 }
 
 fn asked(params: &Params) -> Result<Asked> {
