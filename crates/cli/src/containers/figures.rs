@@ -26,6 +26,8 @@ pub const COLUMNS: Columns = Columns {
 #[derive(Debug, Default, PartialEq)]
 pub struct Figures {
     asked_as: String,
+    /// Nothing has been measured yet.
+    is_pending: bool,
     id: String,
     name: String,
     cpu_percent: f64,
@@ -39,6 +41,15 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// The place of the container that was asked for as `name`, until something is measured.
+    pub fn pending(name: &str) -> Figures {
+        Figures {
+            asked_as: name.to_owned(),
+            is_pending: true,
+            ..Figures::default()
+        }
+    }
+
     /// The figures in the daemon's answer about the container that was asked for as `name`.
     pub fn new(name: &str, answer: &Value) -> Figures {
         let memory = &answer["memory_stats"];
@@ -52,6 +63,7 @@ impl Figures {
         };
         Figures {
             asked_as: name.to_owned(),
+            is_pending: false,
             id: answer["id"].as_str().unwrap_or_default().to_owned(),
             name: answer["name"]
                 .as_str()
@@ -71,6 +83,18 @@ impl Figures {
 
     /// The figures as a line.
     pub fn row(&self, truncate: bool) -> Row {
+        if self.is_pending {
+            let id = if truncate {
+                text::short_id(&self.asked_as)
+            } else {
+                &self.asked_as
+            };
+            return json!({
+                "Container": self.asked_as, "ID": id, "Name": "--", "CPUPerc": "--", "MemUsage": "-- / --",
+                "MemPerc": "--", "NetIO": "--", "BlockIO": "--", "PIDs": "--",
+            })
+            .into();
+        }
         let id = if truncate {
             text::short_id(&self.id)
         } else {
@@ -162,6 +186,7 @@ mod tests {
         let rows = [
             Figures::new("web", &answer).row(true),
             Figures::new("gone", &json!({})).row(true),
+            Figures::pending("soon").row(true),
         ];
         let format = Format::choose(None, false, None, &COLUMNS).unwrap();
         insta::assert_snapshot!(format.render(&rows, &COLUMNS).unwrap());

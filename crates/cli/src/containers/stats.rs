@@ -182,13 +182,19 @@ impl Watching<'_> {
     async fn container(&self, at: usize, name: String) -> Result<()> {
         let path = format!("/containers/{}/stats", segment(&name));
         let key = (at, text::short_id(&name).to_owned());
+        self.board
+            .borrow_mut()
+            .insert(key.clone(), Figures::pending(&name));
         let mut values = match self
             .daemon
             .values(Call::get(&path).query("stream", "1"))
             .await
         {
             Ok(values) => values,
-            Err(error) if !self.named && error.is_not_found() => return Ok(()),
+            Err(error) if !self.named && error.is_not_found() => {
+                self.board.borrow_mut().remove(&key);
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         while let Some(figures) = values.next::<Value>().await? {

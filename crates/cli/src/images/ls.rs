@@ -90,7 +90,7 @@ impl Ls {
             .build();
         let mut images = app.daemon()?.docker().list_images(Some(options)).await?;
         images.sort_by_key(|image| std::cmp::Reverse(image.created));
-        let digests = self.digests || (format.shows("Digest") && !matches!(format, Format::Json));
+        let digests = self.digests || format.shows("Digest");
         let clock = app.clock();
         let rows: Vec<Row> = images
             .iter()

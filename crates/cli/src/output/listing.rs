@@ -102,11 +102,11 @@ impl Format {
         })
     }
 
-    /// Whether the list shows field `name`, so that what costs is asked for only then.
+    /// Whether the list asks for field `name` by name: what costs is got only then, as docker does.
     pub fn shows(&self, name: &str) -> bool {
         match self {
             Format::Table(template) | Format::Lines(template) => template.mentions(name),
-            Format::Json => true,
+            Format::Json => false,
         }
     }
 

@@ -92,7 +92,7 @@ impl Template {
         eval::render(&self.nodes, data, methods, mode)
     }
 
-    /// Whether the template looks at field `name` of the outermost value.
+    /// Whether the template names field `name`. One that shows the whole value doesn't name its fields.
     pub fn mentions(&self, name: &str) -> bool {
         parser::mentions(&self.nodes, name)
     }

@@ -85,7 +85,7 @@ pub fn mentions(nodes: &[Node], name: &str) -> bool {
 fn in_pipeline(pipeline: &Pipeline, name: &str) -> bool {
     pipeline.commands.iter().flatten().any(|word| match word {
         Operand::Field(names) | Operand::Variable(_, names) => {
-            names.first().is_none_or(|first| first == name)
+            names.first().is_some_and(|first| first == name)
         }
         Operand::Parenthesis(inner, _) => in_pipeline(inner, name),
         Operand::Function(_) | Operand::Literal(_) => false,

@@ -31,13 +31,21 @@ impl Create {
     pub async fn run(self, app: &App) -> Result<()> {
         let created = create(app, &self.flags, &self.image_and_command)
             .await
-            .map_err(|source| CliError::Coded {
-                code: 125,
-                prefix: "",
-                source: Box::new(source),
-                suffix: "",
-            })?;
+            .map_err(coded)?;
         output::line(created.id)
+    }
+}
+
+/// What the command line says wrongly has docker's code of its own; what the engine says hasn't.
+fn coded(source: CliError) -> CliError {
+    if !matches!(source, CliError::Invalid(_) | CliError::File { .. }) {
+        return source;
+    }
+    CliError::Coded {
+        code: 125,
+        prefix: "",
+        source: Box::new(source),
+        suffix: "\n\nRun 'gantry create --help' for more information",
     }
 }
 
