@@ -213,3 +213,74 @@ fn archive(error: &ArchiveError) -> Kind {
 
 /// What engine functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<gantry_api::filters::FilterError> for Error {
+    fn from(error: gantry_api::filters::FilterError) -> Error {
+        Error::invalid(error.to_string())
+    }
+}
+
+impl From<gantry_network::NetworkError> for Error {
+    fn from(error: gantry_network::NetworkError) -> Error {
+        use gantry_network::NetworkError as N;
+        match error {
+            N::InvalidId(_) | N::InvalidMac(_) | N::InvalidBridge(_) | N::Subnet(_) => {
+                Error::invalid(error.to_string())
+            }
+            N::AddressTaken(_) | N::AddressOutside(_) => Error::Forbidden(error.to_string()),
+            N::NotConnected(_) => Error::not_found(error.to_string()),
+            N::AlreadyConnected(_) => Error::conflict(error.to_string()),
+            // dockerd answers 500 to a taken port.
+            error => Error::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<gantry_runtime::ClientError> for Error {
+    fn from(error: gantry_runtime::ClientError) -> Error {
+        use gantry_runtime::ClientError as C;
+        match error {
+            C::Gone | C::NotRunning => Error::conflict("container is not running"),
+            C::NoSuchExec(_) => Error::not_found(error.to_string()),
+            C::NotFound(_) => Error::Start {
+                message: error.to_string(),
+                code: 127,
+            },
+            C::NotExecutable(_) => Error::Start {
+                message: error.to_string(),
+                code: 126,
+            },
+            C::Invalid(text) => Error::invalid(text),
+            error => Error::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<gantry_runtime::cgroup::CgroupError> for Error {
+    fn from(error: gantry_runtime::cgroup::CgroupError) -> Error {
+        match error {
+            gantry_runtime::cgroup::CgroupError::Gone(_) => {
+                Error::conflict("container is not running")
+            }
+            error => Error::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<gantry_runtime::rootfs::RootfsError> for Error {
+    fn from(error: gantry_runtime::rootfs::RootfsError) -> Error {
+        Error::Internal(error.to_string())
+    }
+}
+
+impl From<gantry_runtime::log::LogError> for Error {
+    fn from(error: gantry_runtime::log::LogError) -> Error {
+        Error::Internal(error.to_string())
+    }
+}
+
+impl From<gantry_runtime::RuntimesError> for Error {
+    fn from(error: gantry_runtime::RuntimesError) -> Error {
+        Error::invalid(error.to_string())
+    }
+}

@@ -1,13 +1,18 @@
 //! The engine: everything that handlers share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gantry_image::Images;
+use gantry_network::{Network, Subnet};
+use gantry_runtime::cgroup::Hierarchies;
+use gantry_runtime::{Host, Runtimes};
 
 use crate::config::Config;
-use crate::containers::Containers;
+use crate::containers::{Containers, recover};
 use crate::error::{Error, Result};
 use crate::events::Events;
+use crate::exec::Execs;
 use crate::images;
 use crate::store::Store;
 use crate::store::reserve::Reserve;
@@ -27,6 +32,16 @@ pub struct Engine {
     pub images: Images,
     /// All volumes.
     pub volumes: Arc<Volumes>,
+    /// The default network.
+    pub network: Network,
+    /// OCI runtimes by name.
+    pub runtimes: Runtimes,
+    /// What the machine offers containers.
+    pub host: Host,
+    /// The machine's cgroup hierarchies.
+    pub hierarchies: Hierarchies,
+    /// Processes started beside containers' own.
+    pub execs: Execs,
     /// Disk held back for hard times.
     pub reserve: Reserve,
 }
@@ -50,15 +65,67 @@ impl Engine {
             let (store, events) = (store.clone(), Arc::clone(&events));
             off_reactor(move || Volumes::open(&root, &scratch, store, events)).await??
         };
-        Ok(Arc::new(Engine {
+        let host = Host::detect(program("gantry-shim")?, &config.exec_root)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let hierarchies = Hierarchies::detect()?;
+        let runtimes = Runtimes::new(config.runtimes.clone(), Some(&config.default_runtime))?;
+        let network = Network::open(gantry_network::Options {
+            bridge: config.bridge.clone(),
+            bip: config
+                .bip
+                .as_deref()
+                .map(|text| {
+                    text.parse::<Subnet>()
+                        .map_err(|error| Error::invalid(format!("--bip: {error}")))
+                })
+                .transpose()?,
+            exclude: Vec::new(),
+            exec_root: config.exec_root.clone(),
+            proxy_binary: program("gantry-proxy")?,
+            mtu: None,
+        })
+        .await?;
+        let engine = Arc::new(Engine {
             config,
             store,
             containers,
             events,
             images,
             volumes,
+            network,
+            runtimes,
+            host,
+            hierarchies,
+            execs: Execs::default(),
             reserve,
-        }))
+        });
+        recover::load(&engine)?;
+        recover::recover(&engine).await?;
+        Ok(engine)
+    }
+
+    /// The id of the network of that name.
+    pub fn network_id(&self, name: &str) -> String {
+        crate::containers::network::id_of(name)
+    }
+}
+
+/// A program that belongs to this engine: it lies beside it.
+fn program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(Error::io("can't find gantryd's own program"))?;
+    // The path of a program that was replaced while it runs ends so; its companions were replaced too.
+    let own = own
+        .to_string_lossy()
+        .trim_end_matches(" (deleted)")
+        .to_owned();
+    let path = PathBuf::from(own).with_file_name(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(Error::Internal(format!(
+            "{} is missing: it must lie beside gantryd",
+            path.display()
+        )))
     }
 }
 

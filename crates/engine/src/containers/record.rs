@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::ContainerId;
+use super::health::Health;
 
 /// Everything about one container at one moment.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Record {
     pub definition: Arc<Definition>,
     /// What became of it.
     pub state: RunState,
+    /// It is gone: the last that whoever still looks at it learns.
+    pub removed: bool,
 }
 
 impl Record {
@@ -196,6 +199,9 @@ pub struct RunState {
     pub endpoint: Option<EndpointState>,
     /// Ports that are published while it is alive.
     pub ports: Vec<PublishedPort>,
+    /// What its health checks found; not kept in the store.
+    #[serde(skip)]
+    pub health: Option<Arc<Health>>,
 }
 
 /// A container's place on the bridge.
@@ -245,6 +251,7 @@ pub(crate) mod tests {
                 runtime: "gantry".to_owned(),
             }),
             state: RunState::default(),
+            removed: false,
         }
     }
 

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use super::attach::WaitingAttach;
+use super::supervise::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::{ContainerId, Record};
 use crate::error::{Error, Result};
 
@@ -14,6 +17,10 @@ use crate::error::{Error, Result};
 pub struct Container {
     turn: Mutex<()>,
     record: watch::Sender<Record>,
+    /// Clients that are attached at the next start.
+    waiting: std::sync::Mutex<Vec<WaitingAttach>>,
+    /// The pause before the last restart by its policy.
+    backoff: std::sync::Mutex<Option<Duration>>,
 }
 
 /// Held by whoever changes a container.
@@ -28,6 +35,8 @@ impl Container {
         Container {
             turn: Mutex::new(()),
             record: watch::Sender::new(record),
+            waiting: std::sync::Mutex::default(),
+            backoff: std::sync::Mutex::default(),
         }
     }
 
@@ -56,6 +65,34 @@ impl Container {
     /// A view that tells of each change.
     pub fn watch(&self) -> watch::Receiver<Record> {
         self.record.subscribe()
+    }
+
+    /// Puts a client on the list of those attached at the next start.
+    pub fn add_waiting(&self, client: WaitingAttach) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|client| !client.stream.is_closed());
+        waiting.push(client);
+    }
+
+    /// Takes those who still wait.
+    pub fn take_waiting(&self) -> Vec<WaitingAttach> {
+        let mut waiting =
+            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.retain(|client| !client.stream.is_closed());
+        waiting
+    }
+
+    /// The pause before the next restart: each twice the one before.
+    pub fn backoff_next(&self) -> Duration {
+        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = backoff.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+        *backoff = Some(pause);
+        pause
+    }
+
+    /// Pauses begin anew.
+    pub fn backoff_reset(&self) {
+        *self.backoff.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Its id.
@@ -128,6 +165,22 @@ impl Containers {
                 "multiple IDs found with provided prefix: {query}"
             ))),
         }
+    }
+
+    /// Ids of the containers that have a volume, running or not.
+    pub fn users_of_volume(&self, name: &str) -> Vec<String> {
+        let uses = |record: &Record| {
+            record
+                .definition
+                .mounts
+                .iter()
+                .any(|mount| mount.volume == name)
+        };
+        self.all()
+            .iter()
+            .filter(|container| container.with(uses))
+            .map(|container| container.id().as_str().to_owned())
+            .collect()
     }
 
     /// Takes `name` for `id`, if it is free. It is held until [`Containers::free_name`].

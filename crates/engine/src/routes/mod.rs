@@ -7,9 +7,14 @@
 pub mod answer;
 mod archive;
 pub mod body;
+mod containers;
+mod events;
+mod exec;
+mod hijack;
 mod images;
 pub mod params;
 mod prefix;
+mod query;
 mod system;
 mod volumes;
 
@@ -35,6 +40,9 @@ pub fn router(engine: App) -> Router {
         .merge(images::routes())
         .merge(system::routes())
         .merge(volumes::routes())
+        .merge(containers::routes())
+        .merge(events::routes())
+        .merge(exec::routes())
         .fallback(|| async { Error::not_found("page not found") })
         .method_not_allowed_fallback(|| async { Error::not_found("page not found") })
         .layer(middleware::from_fn(detach))

@@ -1,0 +1,163 @@
+//! `docker diff`: what a container's own layer adds to its image.
+//!
+//! The layer's folder belongs to the container, which may be changing it this moment: every folder is opened below the
+//! one before without following links.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gantry_api::models::{ChangeType, FilesystemChange};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat,
+};
+use rustix::io::Errno;
+
+use super::{Container, dirs, start};
+use crate::error::{Error, Result};
+use crate::state::{Engine, off_reactor};
+
+/// Most changes that are listed: an answer is one JSON text in memory.
+const MOST: usize = 1_000_000;
+/// Deepest folder that is looked into.
+const DEEPEST: usize = 512;
+
+/// Lists the changes, by path.
+pub async fn changes(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+) -> Result<Vec<FilesystemChange>> {
+    let record = container.record();
+    let layers = start::layers(engine, &record).await?;
+    let upper = dirs::of(&engine.config, record.id()).data.join("upper");
+    off_reactor(move || list(&upper, &layers)).await?
+}
+
+fn list(upper: &Path, layers: &[PathBuf]) -> Result<Vec<FilesystemChange>> {
+    let failed = |path: &Path, errno: Errno| Error::Io {
+        what: format!("can't read {}", path.display()),
+        source: errno.into(),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = openat(CWD, upper, flags, Mode::empty()).map_err(|errno| failed(upper, errno))?;
+    let layers = layers
+        .iter()
+        .map(|path| openat(CWD, path, flags, Mode::empty()).map_err(|errno| failed(path, errno)))
+        .collect::<Result<Vec<OwnedFd>>>()?;
+    let mut walk = Walk {
+        layers,
+        found: Vec::new(),
+    };
+    walk.folder(root, &PathBuf::from("/"), 0);
+    let mut found = walk.found;
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+struct Walk {
+    layers: Vec<OwnedFd>,
+    found: Vec<FilesystemChange>,
+}
+
+impl Walk {
+    /// What vanishes or can't be opened meanwhile is passed over.
+    fn folder(&mut self, folder: OwnedFd, path: &Path, depth: usize) {
+        let Ok(entries) = Dir::read_from(&folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name: CString = entry.file_name().to_owned();
+            if matches!(name.to_bytes(), b"." | b"..") || self.found.len() >= MOST {
+                continue;
+            }
+            let Ok(stat) = statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let path = path.join(OsStr::from_bytes(name.to_bytes()));
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            let below = self.is_below(&path);
+            let kind_of_change = if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
+                // A whiteout. One over nothing hides nothing.
+                if !below {
+                    continue;
+                }
+                ChangeType::_2
+            } else if below {
+                ChangeType::_0
+            } else {
+                ChangeType::_1
+            };
+            self.found.push(FilesystemChange {
+                path: path.to_string_lossy().into_owned(),
+                kind: kind_of_change,
+            });
+            if kind == FileType::Directory && depth < DEEPEST {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                if let Ok(inner) = openat(&folder, &name, flags, Mode::empty()) {
+                    self.folder(inner, &path, depth + 1);
+                }
+            }
+        }
+    }
+
+    /// Whether the image has something at `path`: the topmost layer that says anything about it decides.
+    fn is_below(&self, path: &Path) -> bool {
+        let Ok(inside) = path.strip_prefix("/") else {
+            return false;
+        };
+        for layer in self.layers.iter().rev() {
+            let resolve =
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            match openat2(
+                layer.as_fd(),
+                inside,
+                OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+                resolve,
+            ) {
+                Ok(found) => {
+                    let whiteout = rustix::fs::fstat(&found).is_ok_and(|stat| {
+                        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+                            && stat.st_rdev == 0
+                    });
+                    return !whiteout;
+                }
+                Err(_) => continue,
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn added_and_changed_are_told_apart_and_links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (upper, layer) = (dir.path().join("upper"), dir.path().join("layer"));
+        std::fs::create_dir_all(upper.join("etc")).unwrap();
+        std::fs::create_dir_all(layer.join("etc")).unwrap();
+        std::fs::write(layer.join("etc/passwd"), "").unwrap();
+        std::fs::write(upper.join("etc/passwd"), "x").unwrap();
+        std::fs::write(upper.join("new"), "x").unwrap();
+        std::os::unix::fs::symlink("/", upper.join("out")).unwrap();
+        let changes = list(&upper, &[layer]).unwrap();
+        let seen: Vec<(&str, ChangeType)> = changes
+            .iter()
+            .map(|change| (change.path.as_str(), change.kind))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("/etc", ChangeType::_0),
+                ("/etc/passwd", ChangeType::_0),
+                ("/new", ChangeType::_1),
+                ("/out", ChangeType::_1)
+            ]
+        );
+    }
+}

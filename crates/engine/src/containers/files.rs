@@ -1,0 +1,90 @@
+//! The files the engine gives each container: `hostname`, `hosts`, `resolv.conf`.
+//!
+//! They lie in the container's data folder, which no container can write to from outside, and are bind-mounted. They
+//! are made anew at each start, since the address may be another; a crash loses nothing by it.
+
+use std::path::PathBuf;
+
+use gantry_network::{
+    DnsOptions, ExtraHost, Namespace, hosts_file, hosts_file_of_host, resolv_conf,
+};
+
+use super::network::Mode;
+use super::{EndpointState, Record};
+use crate::error::{Error, Result};
+use crate::state::Engine;
+
+/// Longest file of the host's that is taken over, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Writes them and returns where they are, each with its place in the container.
+pub fn write(
+    engine: &Engine,
+    record: &Record,
+    mode: &Mode,
+    endpoint: Option<&EndpointState>,
+) -> Result<Vec<(PathBuf, &'static str)>> {
+    let definition = &record.definition;
+    let dir = engine.config.container_dir(definition.id.as_str());
+    let hostname = definition.config.hostname.clone().unwrap_or_default();
+    let domainname = definition.config.domainname.clone().unwrap_or_default();
+    let extra: Vec<ExtraHost> = definition
+        .host
+        .extra_hosts
+        .iter()
+        .flatten()
+        .map(|text| {
+            text.parse()
+                .map_err(|error: gantry_network::ParseHostError| Error::invalid(error.to_string()))
+        })
+        .collect::<Result<_>>()?;
+    let gateway = Some(engine.network.host_gateway());
+    let is_host = matches!(mode, Mode::Host);
+    let hosts = if is_host {
+        hosts_file_of_host(&read("/etc/hosts"), &extra, gateway)
+    } else {
+        hosts_file(
+            endpoint.map(|endpoint| endpoint.ip),
+            &hostname,
+            &domainname,
+            &extra,
+            gateway,
+        )
+    };
+    let list = |given: &Option<Vec<String>>| given.clone().unwrap_or_default();
+    let dns = DnsOptions {
+        servers: list(&definition.host.dns)
+            .iter()
+            .filter_map(|server| server.parse().ok())
+            .collect(),
+        search: list(&definition.host.dns_search),
+        options: list(&definition.host.dns_options),
+    };
+    let namespace = if is_host {
+        Namespace::Host
+    } else {
+        Namespace::Own
+    };
+    let resolv = resolv_conf(&dns, namespace);
+    let files = [
+        ("hostname", format!("{hostname}\n"), "/etc/hostname"),
+        ("hosts", hosts, "/etc/hosts"),
+        ("resolv.conf", resolv, "/etc/resolv.conf"),
+    ];
+    let mut written = Vec::with_capacity(files.len());
+    for (name, text, place) in files {
+        let path = dir.join(name);
+        std::fs::write(&path, text)
+            .map_err(Error::io(format!("can't write {}", path.display())))?;
+        written.push((path, place));
+    }
+    Ok(written)
+}
+
+fn read(path: &str) -> String {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    if read.is_ok() { text } else { String::new() }
+}

@@ -1,0 +1,339 @@
+//! Starting: mount the root, join the network, hand over to a shim.
+//!
+//! What a step made is taken back when a later one fails; what a crash leaves is taken back at the next start of the
+//! engine. One commit, when the process runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gantry_runtime::shim;
+use gantry_runtime::{StartError, StartRequest};
+use time::OffsetDateTime;
+
+use super::network::{self, Mode};
+use super::{
+    Container, MountKind, Phase, Record, RunState, Turn, dirs, files, health, notes, spec,
+    supervise,
+};
+use crate::error::{Error, Result};
+use crate::state::{Engine, off_reactor};
+use crate::store;
+use crate::volumes::Source;
+
+/// Who starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A person: restart counts begin anew.
+    Hand,
+    /// Its restart policy.
+    Policy,
+}
+
+/// Starts a container that doesn't run.
+pub async fn start(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
+    let turn = container.turn().await;
+    let record = container.record();
+    match record.state.phase {
+        _ if record.removed => {
+            return Err(Error::not_found(format!(
+                "No such container: {}",
+                record.id()
+            )));
+        }
+        Phase::Running => {
+            return Err(Error::NotModified(
+                "container is running already".to_owned(),
+            ));
+        }
+        Phase::Paused => {
+            return Err(Error::conflict(
+                "cannot start a paused container, try unpause instead",
+            ));
+        }
+        Phase::Removing | Phase::Dead => {
+            return Err(Error::conflict(
+                "container is marked for removal and cannot be started",
+            ));
+        }
+        Phase::Created | Phase::Exited | Phase::Restarting => {}
+    }
+    let started = start_in_turn(engine, container, &turn, By::Hand).await;
+    drop(turn);
+    if started.is_err() && record.definition.host.auto_remove == Some(true) {
+        let command = super::remove::Remove {
+            force: true,
+            volumes: true,
+        };
+        if let Err(error) = super::remove::remove(engine, container, command).await {
+            tracing::warn!(container.id = %record.id(), %error, "a container that didn't start wasn't removed");
+        }
+    }
+    started
+}
+
+/// Starts it, in one's turn. A failure is recorded in its state.
+pub async fn start_in_turn(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    turn: &Turn<'_>,
+    by: By,
+) -> Result<()> {
+    let mut record = container.record();
+    let result = launch(engine, container, &record).await;
+    match result {
+        Ok(running) => {
+            record.state = RunState {
+                phase: Phase::Running,
+                restart_count: if by == By::Hand {
+                    0
+                } else {
+                    record.state.restart_count + 1
+                },
+                exits: record.state.exits,
+                ..running
+            };
+            let saved = save(engine, &record).await;
+            if let Err(error) = &saved {
+                // It runs and its shim knows; the next start of the engine will find it so.
+                tracing::error!(container.id = %record.id(), %error, "a start couldn't be recorded");
+            }
+            if by == By::Hand {
+                container.backoff_reset();
+            }
+            container.set(turn, record.clone());
+            if let Some(network) = Mode::of(&record.definition).network() {
+                notes::publish_network(engine, &record, "connect", network);
+            }
+            notes::publish(engine, &record, "start", &[]);
+            supervise::watch(engine, container);
+            health::begin(engine, container);
+            saved
+        }
+        Err(error) => {
+            undo(engine, &record).await;
+            record.state.error = error.to_string();
+            record.state.exit_code = match &error {
+                Error::Start { code, .. } => *code,
+                _ => 128,
+            };
+            record.state.finished_at = record
+                .state
+                .finished_at
+                .or(Some(OffsetDateTime::now_utc()).filter(|_| by == By::Policy));
+            if record.state.phase == Phase::Restarting {
+                record.state.phase = Phase::Exited;
+            }
+            record.state.exits += 1;
+            if let Err(error) = save(engine, &record).await {
+                tracing::warn!(container.id = %record.id(), %error, "a failed start couldn't be recorded");
+            }
+            container.set(turn, record.clone());
+            Err(error)
+        }
+    }
+}
+
+async fn launch(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    record: &Record,
+) -> Result<RunState> {
+    let mode = Mode::of(&record.definition);
+    let layers = layers(engine, record).await?;
+    let prepared = {
+        let (engine, record) = (Arc::clone(engine), record.clone());
+        off_reactor(move || prepare(&engine, &record, &layers))
+    };
+    let (prepared, connected) = tokio::join!(prepared, network::connect(engine, record, &mode));
+    let rootfs = prepared??;
+    let connected = connected?;
+
+    let files = {
+        let (engine, record, mode, endpoint) = (
+            Arc::clone(engine),
+            record.clone(),
+            mode.clone(),
+            connected.endpoint.clone(),
+        );
+        off_reactor(move || files::write(&engine, &record, &mode, endpoint.as_ref())).await??
+    };
+    let spec = spec::build(
+        engine,
+        &record.definition,
+        rootfs,
+        connected.namespace,
+        files,
+    )?;
+    let waiting = container.take_waiting();
+    let (log_driver, log_options) = log_config(record);
+    let request = StartRequest {
+        dirs: dirs::of(&engine.config, record.id()),
+        spec,
+        runtime: engine.runtimes.get(Some(&record.definition.runtime))?,
+        log: gantry_runtime::log::Config::parse(&log_driver, &log_options)
+            .map_err(|error| Error::invalid(error.to_string()))?,
+        attach: waiting.iter().map(|waiting| waiting.options).collect(),
+    };
+    let started = shim::start(&engine.host, request).await?;
+    for (waiting, stream) in waiting.into_iter().zip(started.attached) {
+        // A client that left meanwhile drops its stream here.
+        let _ = waiting.stream.send(stream);
+    }
+    let pid = i32::try_from(started.pid)
+        .map_err(|_| Error::Internal("the shim gave no process id".to_owned()))?;
+    if !connected.ports.is_empty() {
+        engine
+            .network
+            .follow(&network::endpoint_id(record.id())?, pid)
+            .await?;
+    }
+    Ok(RunState {
+        pid: Some(pid),
+        started_at: Some(started.started_at),
+        endpoint: connected.endpoint,
+        ports: connected.ports,
+        finished_at: record.state.finished_at,
+        ..RunState::default()
+    })
+}
+
+fn log_config(record: &Record) -> (String, std::collections::HashMap<String, String>) {
+    let log = record
+        .definition
+        .host
+        .log_config
+        .clone()
+        .unwrap_or_default();
+    (log.typ.unwrap_or_default(), log.config.unwrap_or_default())
+}
+
+/// The unpacked layers of a container's image, lowest first.
+pub async fn layers(engine: &Engine, record: &Record) -> Result<Vec<PathBuf>> {
+    let image = engine.images.get(&record.definition.image_id).await?;
+    Ok(image
+        .layers
+        .iter()
+        .map(|layer| layer.path.clone())
+        .collect())
+}
+
+/// Mounts the root and makes ready what is mounted into it.
+fn prepare(engine: &Engine, record: &Record, layers: &[PathBuf]) -> Result<PathBuf> {
+    let definition = &record.definition;
+    let folders = dirs::of(&engine.config, &definition.id);
+    // How an earlier run ended is in the store; the shim of this one writes its own.
+    match std::fs::remove_file(folders.exit_json()) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::Io {
+                what: format!("can't remove {}", folders.exit_json().display()),
+                source,
+            });
+        }
+        _ => {}
+    }
+    for mount in &definition.mounts {
+        match mount.kind {
+            MountKind::Bind if mount.create_source => {
+                std::fs::create_dir_all(&mount.source)
+                    .or_else(|error| {
+                        // A file, or a link to one, is a source too.
+                        if mount.source.exists() {
+                            Ok(())
+                        } else {
+                            Err(error)
+                        }
+                    })
+                    .map_err(Error::io(format!(
+                        "error while creating mount source path '{}'",
+                        mount.source.display()
+                    )))?;
+            }
+            MountKind::Volume => {
+                let hold = engine.volumes.hold(&mount.volume)?;
+                hold.mount()?;
+                let used = engine.containers.all().iter().any(|other| {
+                    other.with(|other| {
+                        other.state.phase.is_alive()
+                            && other
+                                .definition
+                                .mounts
+                                .iter()
+                                .any(|used| used.volume == mount.volume)
+                    })
+                });
+                if !mount.no_copy && !used {
+                    hold.fill(Source {
+                        layers: layers.to_vec(),
+                        destination: PathBuf::from(&mount.destination),
+                    })?;
+                }
+            }
+            MountKind::Bind | MountKind::Tmpfs => {}
+        }
+    }
+    dirs::mount(&folders, layers)
+}
+
+/// Takes back what a start made, or what a run left.
+pub async fn undo(engine: &Arc<Engine>, record: &Record) {
+    let folders = dirs::of(&engine.config, record.id());
+    let unmount = tokio::task::spawn_blocking(move || {
+        let mut failures = gantry_runtime::rootfs::unmount_below(&folders.data, |_| false);
+        failures.extend(gantry_runtime::rootfs::unmount_below(
+            &folders.state,
+            |_| false,
+        ));
+        failures
+    });
+    let (unmounted, ()) = tokio::join!(unmount, network::disconnect(engine, record));
+    for error in unmounted.unwrap_or_default() {
+        tracing::warn!(container.id = %record.id(), %error, "the root wasn't unmounted");
+    }
+    let volumes = record
+        .definition
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind == MountKind::Volume);
+    for mount in volumes {
+        let Ok(name) = mount.volume.parse() else {
+            continue;
+        };
+        let used = || {
+            engine.containers.all().iter().any(|other| {
+                other.with(|other| {
+                    other.id() != record.id()
+                        && other.state.phase.is_alive()
+                        && other
+                            .definition
+                            .mounts
+                            .iter()
+                            .any(|used| used.volume == mount.volume)
+                })
+            })
+        };
+        if let Err(error) = engine.volumes.unmount(&name, used) {
+            tracing::warn!(container.id = %record.id(), %error, "a volume wasn't unmounted");
+        }
+    }
+}
+
+/// Writes what became of a container.
+pub async fn save(engine: &Engine, record: &Record) -> Result<()> {
+    let (id, state) = (record.id().clone(), record.state.clone());
+    Ok(engine
+        .store
+        .write(move |transaction| store::containers::set_state(transaction, &id, &state))
+        .await?)
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Error {
+        match error {
+            StartError::Spec(error) => Error::invalid(error.to_string()),
+            error => Error::Start {
+                code: error.exit_code(),
+                message: error.to_string(),
+            },
+        }
+    }
+}

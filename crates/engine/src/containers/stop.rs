@@ -1,0 +1,199 @@
+//! Ending a container: `stop`, `kill`, `restart`.
+//!
+//! Nobody waits for the end in the container's turn: whoever watches the container needs the turn to note the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gantry_runtime::{ClientError, ShimClient};
+
+use super::{Container, Phase, Record, dirs, freezer, notes, signal, start};
+use crate::error::{Error, Result};
+use crate::state::Engine;
+
+/// How long a container gets to end by itself when nothing is said.
+const PATIENCE: i64 = 10;
+/// How long the kernel gets to end a killed container, before we say so.
+const KILLED: Duration = Duration::from_secs(30);
+
+/// How to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// The signal asked for; the container's own when `None`.
+    pub signal: Option<i32>,
+    /// Seconds until it is killed; -1 waits forever; the container's own when `None`.
+    pub timeout: Option<i64>,
+}
+
+/// Stops a container: its signal, then a kill when the time is over.
+pub async fn stop(engine: &Arc<Engine>, container: &Arc<Container>, command: &Stop) -> Result<()> {
+    let record = container.record();
+    match record.state.phase {
+        Phase::Running | Phase::Paused | Phase::Restarting => {}
+        _ => {
+            return Err(Error::NotModified(
+                "container is stopped already".to_owned(),
+            ));
+        }
+    }
+    let signal = match command.signal {
+        Some(signal) => signal,
+        None => own_signal(&record)?,
+    };
+    let exits = record.state.exits;
+    if !end(engine, container, signal).await? {
+        return Ok(());
+    }
+    let seconds = command
+        .timeout
+        .or(record.definition.config.stop_timeout)
+        .unwrap_or(PATIENCE);
+    let patience = u64::try_from(seconds).ok().map(Duration::from_secs);
+    if !ends_within(container, exits, patience).await {
+        end(engine, container, libc::SIGKILL).await?;
+        if !ends_within(container, exits, Some(KILLED)).await {
+            return Err(Error::Internal(format!(
+                "container {} didn't end though it was killed",
+                record.id()
+            )));
+        }
+    }
+    notes::publish(engine, &container.record(), "stop", &[]);
+    Ok(())
+}
+
+/// Sends a signal.
+pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<()> {
+    let record = container.record();
+    let not_running = || {
+        Error::conflict(format!(
+            "cannot kill container: {}: container {} is not running",
+            record.id(),
+            record.id()
+        ))
+    };
+    match record.state.phase {
+        Phase::Running | Phase::Paused | Phase::Restarting => {}
+        _ => return Err(not_running()),
+    }
+    let is_end = signal == libc::SIGKILL || signal == own_signal(&record)?;
+    if is_end {
+        end(engine, container, signal).await?;
+    } else {
+        send(engine, &record, signal).await?;
+    }
+    notes::publish(engine, &record, "kill", &[("signal", signal.to_string())]);
+    if signal == libc::SIGKILL {
+        // As dockerd: who kills finds it dead afterwards.
+        ends_within(
+            container,
+            record.state.exits,
+            Some(PATIENCE.unsigned_abs()).map(Duration::from_secs),
+        )
+        .await;
+    }
+    Ok(())
+}
+
+/// Stops it, if it runs, and starts it.
+pub async fn restart(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    command: &Stop,
+) -> Result<()> {
+    match stop(engine, container, command).await {
+        Ok(()) | Err(Error::NotModified(_)) => {}
+        Err(error) => return Err(error),
+    }
+    match start::start(engine, container).await {
+        Ok(()) | Err(Error::NotModified(_)) => {}
+        Err(error) => return Err(error),
+    }
+    notes::publish(engine, &container.record(), "restart", &[]);
+    Ok(())
+}
+
+/// Notes that a person ends it, and sends the signal. False when it has ended already.
+pub async fn end(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<bool> {
+    let turn = container.turn().await;
+    let mut record = container.record();
+    let was_waiting = record.state.phase == Phase::Restarting;
+    if record.removed || !(record.state.phase.is_alive() || was_waiting) {
+        return Ok(false);
+    }
+    let has_policy = record
+        .definition
+        .host
+        .restart_policy
+        .as_ref()
+        .is_some_and(|policy| {
+            !matches!(
+                policy.name,
+                None | Some(
+                    gantry_api::models::RestartPolicyNameEnum::NO
+                        | gantry_api::models::RestartPolicyNameEnum::EMPTY
+                )
+            )
+        });
+    if was_waiting || !record.state.stopped_by_hand {
+        record.state.stopped_by_hand = true;
+        if was_waiting {
+            record.state.phase = Phase::Exited;
+        }
+        if has_policy {
+            start::save(engine, &record).await?;
+        }
+        container.set(&turn, record.clone());
+    }
+    if was_waiting {
+        return Ok(false);
+    }
+    let sent = send(engine, &record, signal).await?;
+    if record.state.phase == Phase::Paused {
+        // A frozen process can't take its signal.
+        freezer::thaw(engine, &record).await?;
+        record.state.phase = Phase::Running;
+        start::save(engine, &record).await?;
+        container.set(&turn, record);
+    }
+    Ok(sent)
+}
+
+/// False when the process has ended already; whoever watches it notes that.
+async fn send(engine: &Arc<Engine>, record: &Record, signal: i32) -> Result<bool> {
+    match ShimClient::new(dirs::of(&engine.config, record.id()))
+        .kill(signal)
+        .await
+    {
+        Ok(()) => Ok(true),
+        // The end is on its way: waiting for it is right, an error isn't.
+        Err(ClientError::NotRunning | ClientError::Gone) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for an end after the `exits`th. None waits forever.
+async fn ends_within(container: &Container, exits: u64, patience: Option<Duration>) -> bool {
+    let mut changes = container.watch();
+    let ended = changes.wait_for(|record| {
+        record.removed || record.state.exits > exits || !(record.state.phase.is_alive())
+    });
+    match patience {
+        None => ended.await.is_ok(),
+        Some(patience) => tokio::time::timeout(patience, ended).await.is_ok(),
+    }
+}
+
+/// The signal that a container is stopped with.
+fn own_signal(record: &Record) -> Result<i32> {
+    match record
+        .definition
+        .config
+        .stop_signal
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    {
+        Some(text) => signal::parse(text),
+        None => Ok(libc::SIGTERM),
+    }
+}

@@ -1,0 +1,265 @@
+//! Connections that turn into a process's stdio: attach and exec.
+//!
+//! A client that asks for an upgrade gets `101 UPGRADED` and the raw connection, half-close of its input included. One
+//! that doesn't gets the output as a body that streams.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use gantry_runtime::AttachStream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
+use tokio_util::io::ReaderStream;
+
+use crate::containers::detach::DetachKeys;
+
+/// Bytes copied at once.
+const BLOCK: usize = 32 << 10;
+
+/// A connection about to be taken over.
+pub struct Hijack {
+    upgrade: Option<OnUpgrade>,
+    media: &'static str,
+}
+
+/// How its end is told to the caller.
+pub struct Session {
+    /// What is sent before the stream: a log.
+    pub before: Vec<u8>,
+    /// The stdio.
+    pub stream: AttachStream,
+    /// Keys that leave the process to itself, where the client has a terminal.
+    pub keys: Option<DetachKeys>,
+}
+
+impl Hijack {
+    /// Looks at what the client asks for. `is_raw` says that a terminal's bytes are sent, not frames.
+    pub fn of(request: &mut Request, is_raw: bool) -> Hijack {
+        let upgrade = wants_upgrade(request.headers()).then(|| hyper::upgrade::on(request));
+        let media = if is_raw {
+            "application/vnd.docker.raw-stream"
+        } else {
+            "application/vnd.docker.multiplexed-stream"
+        };
+        Hijack { upgrade, media }
+    }
+
+    /// Answers, and runs the session when `ready` gives one; `None` ends the connection at once. `finish` is awaited
+    /// before the connection ends by itself.
+    pub fn run<R, F>(self, ready: R, finish: F) -> Response
+    where
+        R: Future<Output = Option<Session>> + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let media = HeaderValue::from_static(self.media);
+        match self.upgrade {
+            Some(upgrade) => {
+                tokio::spawn(async move {
+                    match upgrade.await {
+                        Ok(upgraded) => serve(upgraded, ready, finish).await,
+                        Err(error) => {
+                            tracing::debug!(%error, "a client left before its connection was taken over")
+                        }
+                    }
+                });
+                let headers = [
+                    (header::CONTENT_TYPE, media),
+                    (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+                    (header::UPGRADE, HeaderValue::from_static("tcp")),
+                ];
+                (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+            }
+            None => {
+                // Polled by the connection: when the client leaves, all of this is dropped.
+                let body = futures::stream::once(async move {
+                    let session = ready.await;
+                    let (before, output) = match session {
+                        Some(session) => (
+                            session.before,
+                            Some((session.stream.output, session.stream.stdin)),
+                        ),
+                        None => (Vec::new(), None),
+                    };
+                    let head =
+                        futures::stream::iter([Ok::<_, io::Error>(bytes::Bytes::from(before))]);
+                    let tail = futures::stream::iter(output).flat_map(|(output, stdin)| {
+                        // Held: letting go of it would end the process's input for others.
+                        ReaderStream::with_capacity(output, BLOCK).map(move |item| {
+                            let _held = &stdin;
+                            item
+                        })
+                    });
+                    let end = futures::stream::once(finish).filter_map(|()| async { None });
+                    head.chain(tail).chain(end)
+                })
+                .flatten();
+                ([(header::CONTENT_TYPE, media)], Body::from_stream(body)).into_response()
+            }
+        }
+    }
+}
+
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let says = |name, word: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    says(header::CONNECTION, "upgrade") && headers.contains_key(header::UPGRADE)
+}
+
+async fn serve<R, F>(upgraded: Upgraded, ready: R, finish: F)
+where
+    R: Future<Output = Option<Session>>,
+    F: Future<Output = ()>,
+{
+    let Ok(parts) = upgraded.downcast::<TokioIo<UnixStream>>() else {
+        tracing::error!("a connection is of a kind that can't be taken over");
+        return;
+    };
+    let client = parts.io.into_inner();
+    let gone = match Gone::of(&client) {
+        Ok(gone) => gone,
+        Err(error) => {
+            tracing::warn!(%error, "can't watch a client");
+            return;
+        }
+    };
+    tokio::select! {
+        () = gone.wait() => {}
+        () = async {
+            let Some(session) = ready.await else { return };
+            pump(client, &parts.read_buf, session).await;
+            finish.await;
+        } => {}
+    }
+}
+
+/// Copies both ways until the process's output ends, or the client types the keys to leave.
+async fn pump(client: UnixStream, early: &[u8], session: Session) {
+    let (from_client, mut to_client) = client.into_split();
+    let AttachStream { mut output, stdin } = session.stream;
+    let input = feed(early, from_client, stdin, session.keys);
+    let show = async {
+        to_client.write_all(&session.before).await?;
+        let mut block = vec![0_u8; BLOCK];
+        loop {
+            let read = output.read(&mut block).await?;
+            if read == 0 {
+                return Ok::<_, io::Error>(());
+            }
+            to_client.write_all(&block[..read]).await?;
+        }
+    };
+    tokio::pin!(input, show);
+    // Input may end long before output does; the keys end both.
+    let mut fed = false;
+    loop {
+        tokio::select! {
+            left = &mut input, if !fed => {
+                fed = true;
+                if left == Fed::Left {
+                    break;
+                }
+            }
+            shown = &mut show => {
+                if let Err(error) = shown {
+                    tracing::debug!(%error, "an attached client or process went away");
+                }
+                break;
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Fed {
+    /// The client sends no more.
+    Over,
+    /// The client wants to leave.
+    Left,
+}
+
+async fn feed(
+    early: &[u8],
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut keys: Option<DetachKeys>,
+) -> Fed {
+    let mut block = vec![0_u8; BLOCK];
+    let mut pending = early.to_vec();
+    loop {
+        if !pending.is_empty() {
+            let (bytes, left) = match &mut keys {
+                Some(keys) => keys.filter(&pending),
+                None => (std::mem::take(&mut pending), false),
+            };
+            if to.write_all(&bytes).await.is_err() {
+                // The process closed its input; what the client still sends is nobody's.
+                return Fed::Over;
+            }
+            if left {
+                return Fed::Left;
+            }
+        }
+        match from.read(&mut block).await {
+            Ok(0) | Err(_) => {
+                let _ = to.shutdown().await;
+                return Fed::Over;
+            }
+            Ok(read) => pending = block[..read].to_vec(),
+        }
+    }
+}
+
+/// Tells when a client is gone altogether, which a mere end of its input isn't, though nothing is written to it.
+struct Gone {
+    socket: UnixStream,
+}
+
+impl Gone {
+    /// Watches a descriptor of its own, so that the readiness that reads and writes wait for isn't touched.
+    fn of(client: &UnixStream) -> io::Result<Gone> {
+        let copy = rustix::io::fcntl_dupfd_cloexec(client, 3)?;
+        Ok(Gone {
+            socket: UnixStream::from_std(copy.into())?,
+        })
+    }
+
+    async fn wait(&self) {
+        loop {
+            if self.socket.readable().await.is_err() {
+                return;
+            }
+            let look = self.socket.try_io(Interest::READABLE, || {
+                let mut polled = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+                let now = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
+                poll(&mut polled, Some(&now))?;
+                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+                if polled[0].revents().intersects(gone) {
+                    Ok(())
+                } else {
+                    // Not yet: wait for the next change.
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+            });
+            match look {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
+    }
+}

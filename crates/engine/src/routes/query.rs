@@ -1,0 +1,73 @@
+//! Values of query parameters, as Docker reads them.
+
+use crate::error::{Error, Result};
+
+/// Yes or no: everything but a few words is yes, as Docker has it.
+pub fn flag(value: Option<&String>) -> bool {
+    value.is_some_and(|text| {
+        !matches!(
+            text.trim().to_ascii_lowercase().as_str(),
+            "" | "0" | "no" | "false" | "none"
+        )
+    })
+}
+
+/// A number; none where nothing is said.
+pub fn number(name: &str, value: Option<&String>) -> Result<Option<i64>> {
+    match value.map(String::as_str) {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            Error::invalid(format!(
+                "invalid value for {name}: \"{}\"",
+                text.escape_debug()
+            ))
+        }),
+    }
+}
+
+/// Rows and columns, `h` and `w`.
+pub fn size(
+    height: Option<&String>,
+    width: Option<&String>,
+) -> Result<gantry_runtime::spec::ConsoleSize> {
+    let side = |name: &str, value: Option<&String>| {
+        let number = number(name, value)?
+            .ok_or_else(|| Error::invalid(format!("invalid resize {name}: it is missing")))?;
+        u16::try_from(number)
+            .map_err(|_| Error::invalid(format!("invalid resize {name}: {number}")))
+    };
+    Ok(gantry_runtime::spec::ConsoleSize {
+        height: side("height", height)?,
+        width: side("width", width)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_as_docker_reads_them() {
+        for (text, yes) in [
+            ("1", true),
+            ("true", true),
+            ("yes", true),
+            ("0", false),
+            ("False", false),
+            ("", false),
+            ("none", false),
+        ] {
+            assert_eq!(flag(Some(&text.to_owned())), yes, "{text}");
+        }
+        assert!(!flag(None));
+    }
+
+    #[test]
+    fn sizes_out_of_range_are_refused() {
+        let size = |h: &str, w: &str| size(Some(&h.to_owned()), Some(&w.to_owned()));
+        assert!(size("24", "80").is_ok());
+        for (h, w) in [("", "80"), ("-1", "80"), ("70000", "80"), ("x", "80")] {
+            assert_eq!(size(h, w).unwrap_err().kind().status(), 400, "{h} {w}");
+        }
+    }
+}
