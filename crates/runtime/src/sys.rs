@@ -248,3 +248,35 @@ pub(crate) fn attach_device_program(group: i32, program: i32) -> io::Result<()> 
         Err(io::Error::last_os_error())
     }
 }
+
+/// Makes a detached mount read-only.
+pub(crate) fn make_read_only(mount: i32) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path is an empty, null-terminated text; the attributes are given with their size.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Names this process, as `ps` shows it.
+pub(crate) fn name_process(name: &std::ffi::CStr) {
+    // SAFETY: the kernel copies at most 16 bytes of a null-terminated text.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}

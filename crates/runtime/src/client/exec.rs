@@ -8,7 +8,7 @@ use oci_spec::runtime::Process;
 use super::{ClientError, ExecSpec};
 use crate::Dirs;
 use crate::shim::wire::{Boot, ExecRequest};
-use crate::spec::{SpecError, capabilities, environment, oci_user, user};
+use crate::spec::{SpecError, capabilities, environment, oci_size, oci_user, user};
 
 impl From<SpecError> for ClientError {
     fn from(error: SpecError) -> ClientError {
@@ -62,7 +62,7 @@ pub(super) fn describe(dirs: &Dirs, pid: u32, exec: &ExecSpec) -> Result<ExecReq
     let mut process = Process::default();
     process
         .set_terminal(Some(exec.tty))
-        .set_console_size(None)
+        .set_console_size(exec.console_size.filter(|_| exec.tty).and_then(oci_size))
         .set_user(oci_user(&user))
         .set_args(Some(exec.args.clone()))
         .set_env(Some(environment::merge(

@@ -57,7 +57,7 @@ pub(super) fn exec(
     drop(namespaces);
     let (report, outcome) = program::report().map_err(wrong("report"))?;
     let terminal = if process.terminal().unwrap_or(false) {
-        Some(open_terminal(process.user().uid()).map_err(wrong("opening a terminal"))?)
+        Some(open_terminal(process).map_err(wrong("opening a terminal"))?)
     } else {
         None
     };
@@ -140,7 +140,7 @@ fn open_namespaces(spec: &Spec, init: i32) -> io::Result<Vec<(LinkNameSpaceType,
 }
 
 /// A terminal of the container's own file system of terminals; the container might have put something else there.
-fn open_terminal(uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
+fn open_terminal(process: &Process) -> io::Result<(OwnedFd, OwnedFd)> {
     const DEVPTS: u64 = 0x1cd1;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty())?;
@@ -157,7 +157,22 @@ fn open_terminal(uid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
         &master,
         OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC,
     )?;
-    rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(uid)), None)?;
+    rustix::fs::fchown(
+        &slave,
+        Some(rustix::fs::Uid::from_raw(process.user().uid())),
+        None,
+    )?;
+    if let Some(size) = process.console_size() {
+        let [rows, columns] =
+            [size.height(), size.width()].map(|length| u16::try_from(length).unwrap_or(u16::MAX));
+        let size = rustix::termios::Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&master, size)?;
+    }
     Ok((master, slave))
 }
 

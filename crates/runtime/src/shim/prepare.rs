@@ -8,10 +8,10 @@ use oci_spec::runtime::{
     LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator, LinuxSyscall, PosixRlimit, Spec,
 };
 
-use super::StartRequest;
 use super::start::{StartError, failed};
 use super::wire::{Boot, ExecBase};
-use crate::spec::{self, MountKind, root_file};
+use super::{StartRequest, finish};
+use crate::spec::{self, MountKind, SpecError, root_file};
 use crate::{Exit, Host, Runtime};
 
 /// Writes what the shim reads, over whatever an earlier run has left.
@@ -25,8 +25,15 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
     } = request;
     let mut oci = spec::oci_spec(&spec, host)?;
     check_root(&spec)?;
-    if !spec.cwd.is_empty() {
-        root_file::make_folder(&spec.rootfs, &spec.cwd)?;
+    make_cwd(&spec)?;
+    if let Ok(json) = fs::read(dirs.shim_json()) {
+        // A shim that was killed; nobody has looked after what it left.
+        for error in serde_json::from_slice(&json)
+            .map(|boot| finish::clean(&boot))
+            .unwrap_or_default()
+        {
+            tracing::warn!(error, state = %dirs.state.display(), "cleaning up before a start");
+        }
     }
     Exit::forget(&dirs).map_err(failed("removing the last exit"))?;
     dirs.forget_state();
@@ -66,6 +73,26 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
     let write = |path: &Path, json: serde_json::Result<Vec<u8>>| fs::write(path, json?);
     write(&dirs.config_json(), serde_json::to_vec(&oci)).map_err(failed("writing config.json"))?;
     write(&dirs.shim_json(), serde_json::to_vec(&boot)).map_err(failed("writing shim.json"))
+}
+
+/// Makes the working directory, as Docker does: in the root, or in the volume that it lies in.
+fn make_cwd(spec: &crate::ContainerSpec) -> Result<(), SpecError> {
+    let cwd = Path::new(&spec.cwd);
+    let mounts = spec
+        .mounts
+        .iter()
+        .filter(|mount| cwd.starts_with(&mount.destination));
+    let deepest = mounts.max_by_key(|mount| Path::new(&mount.destination).components().count());
+    let Some(mount) = deepest else {
+        return root_file::make_folder(&spec.rootfs, &spec.cwd);
+    };
+    match (&mount.kind, cwd.strip_prefix(&mount.destination)) {
+        (MountKind::Bind { source, .. }, Ok(below)) if !mount.read_only && source.is_dir() => {
+            root_file::make_folder(source, &below.to_string_lossy())
+        }
+        // Nothing can be made there; where it is missing the runtime says so.
+        _ => Ok(()),
+    }
 }
 
 /// Runtimes make nodes and links in `/dev` by plain paths: where an image has a link there, those would land on the

@@ -49,6 +49,7 @@ fn begin(state: &Path) -> io::Result<()> {
         return Ok(());
     }
     rustix::process::setsid()?;
+    sys::name_process(c"gantry-shim");
     std::env::set_current_dir(state)?;
     let (input, output) = take_stdio()?;
     let mut engine = Engine::new(input, output);

@@ -1,7 +1,9 @@
 //! The engine's side of a start.
 
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -11,6 +13,7 @@ use super::{StartRequest, Started};
 use crate::Host;
 use crate::client::{AttachOptions, AttachStream, split};
 use crate::spec::{self, SpecError};
+use crate::sys;
 
 /// A container did not start; its text is Docker's.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +128,16 @@ fn start_blocking(host: &Host, request: StartRequest) -> Result<Running, StartEr
     outcome
 }
 
+/// The program on a read-only mount of its own, which nobody can reach: a container finds the shim's file behind
+/// `/proc/self/exe` just before its own program runs, and could else write to it (CVE-2019-5736).
+fn sealed(program: &Path) -> io::Result<OwnedFd> {
+    use rustix::mount::OpenTreeFlags;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = rustix::mount::open_tree(rustix::fs::CWD, program, flags)?;
+    sys::make_read_only(tree.as_raw_fd())?;
+    Ok(tree)
+}
+
 /// A shim that has not started its container yet.
 struct Launched {
     input: ChildStdin,
@@ -133,9 +146,11 @@ struct Launched {
 
 impl Launched {
     fn new(program: &Path, state: &Path) -> Result<Launched, StartError> {
-        let mut command = Command::new(program);
+        let sealed = sealed(program).map_err(failed("opening gantry-shim"))?;
+        let mut command = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()));
         // Nothing of the engine's environment: it may hold secrets, and runtimes heed some of it.
         command
+            .arg0("gantry-shim")
             .arg(state)
             .env_clear()
             .env("PATH", spec::environment::PATH);

@@ -107,10 +107,7 @@ fn process(
     };
     process
         .set_terminal(Some(spec.tty))
-        .set_console_size(spec.console_size.filter(|_| spec.tty).and_then(|size| {
-            let builder = oci_spec::runtime::BoxBuilder::default();
-            builder.height(size.height).width(size.width).build().ok()
-        }))
+        .set_console_size(spec.console_size.filter(|_| spec.tty).and_then(oci_size))
         .set_user(oci_user(user))
         .set_args(Some(args))
         .set_env(Some(environment::merge(
@@ -126,6 +123,11 @@ fn process(
         .set_no_new_privileges(spec.security.no_new_privileges.then_some(true))
         .set_oom_score_adj(spec.oom_score_adj);
     Ok(process)
+}
+
+pub(crate) fn oci_size(size: ConsoleSize) -> Option<oci_spec::runtime::Box> {
+    let builder = oci_spec::runtime::BoxBuilder::default();
+    builder.height(size.height).width(size.width).build().ok()
 }
 
 pub(crate) fn oci_user(user: &user::User) -> OciUser {

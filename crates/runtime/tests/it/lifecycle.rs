@@ -199,6 +199,61 @@ async fn the_working_directory_is_made() {
 }
 
 #[tokio::test]
+async fn the_working_directory_is_made_in_its_volume() {
+    use gantry_runtime::spec::{Mount, MountKind};
+    let volume = tempfile::tempdir().unwrap();
+    let mut ground = Ground::script("pwd; touch here");
+    let kind = MountKind::Bind {
+        source: volume.path().to_owned(),
+        propagation: None,
+        non_recursive: false,
+    };
+    ground.spec.mounts = vec![Mount {
+        destination: "/v".into(),
+        kind,
+        read_only: false,
+    }];
+    ground.spec.cwd = "/v/a/b".into();
+    assert_eq!(ground.run().await.1.stdout, "/v/a/b\n");
+    assert!(volume.path().join("a/b/here").exists());
+}
+
+/// CVE-2019-5736: a container can get at the shim's file behind `/proc/self/exe`.
+#[tokio::test]
+async fn the_shims_file_cannot_be_changed_through_its_process() {
+    let ground = Ground::sleeper();
+    let pid = ground.start().await.pid;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let shim = status
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:"))
+        .unwrap()
+        .trim();
+    let exe = format!("/proc/{shim}/exe");
+    let touched = rustix::fs::utimensat(
+        rustix::fs::CWD,
+        &exe,
+        &rustix::fs::Timestamps {
+            last_access: rustix::fs::Timespec {
+                tv_sec: 0,
+                tv_nsec: rustix::fs::UTIME_NOW,
+            },
+            last_modification: rustix::fs::Timespec {
+                tv_sec: 0,
+                tv_nsec: rustix::fs::UTIME_NOW,
+            },
+        },
+        rustix::fs::AtFlags::empty(),
+    );
+    assert_eq!(touched, Err(rustix::io::Errno::ROFS), "{exe}");
+    assert_eq!(
+        fs::read_to_string(format!("/proc/{shim}/comm")).unwrap(),
+        "gantry-shim\n"
+    );
+    ground.stop().await;
+}
+
+#[tokio::test]
 async fn a_root_with_a_link_for_dev_writes_nothing_on_the_host() {
     let ground = Ground::script("true");
     let host = tempfile::tempdir().unwrap();

@@ -84,6 +84,9 @@ async fn an_exec_has_a_terminal_of_its_own() {
         ..ExecSpec::default()
     };
     let mut stream = ground.client().exec(&exec).await.unwrap().stream.unwrap();
+    let mut first = [0; 7];
+    within(stream.output.read_exact(&mut first)).await.unwrap();
+    assert_eq!(&first, b"33 77\r\n", "its size from the start");
     ground
         .client()
         .exec_resize(
