@@ -146,44 +146,35 @@ impl Tree {
 
     /// A folder, made with its parents where tars leave them out.
     pub(super) fn folder(&mut self, dir: &[u8]) -> Result<Rc<OwnedFd>, Errno> {
-        let mut known = dir.len();
-        loop {
-            match self.existing(&dir[..known]) {
-                Ok(fd) if known == dir.len() => return Ok(fd),
-                Ok(_) => break,
-                Err(Errno::NOENT | Errno::NOTDIR) => {
-                    known = dir[..known].iter().rposition(|b| *b == b'/').unwrap_or(0);
+        match self.existing(dir) {
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            result => return result,
+        }
+        // If a folder is there, all above it are: the deepest that is there is found by halving.
+        let ends: Vec<usize> = (0..dir.len())
+            .filter(|at| dir[*at] == b'/')
+            .chain([dir.len()])
+            .collect();
+        let (mut there, mut missing) = (0, ends.len() - 1);
+        let mut parent = Rc::clone(&self.root);
+        while there < missing {
+            let middle = (there + missing) / 2;
+            match self.existing(&dir[..ends[middle]]) {
+                Ok(fd) => {
+                    parent = fd;
+                    there = middle + 1;
                 }
+                Err(Errno::NOENT | Errno::NOTDIR) => missing = middle,
                 Err(error) => return Err(error),
             }
         }
-        while known < dir.len() {
-            let start = if known == 0 { 0 } else { known + 1 };
-            let end = dir[start..]
-                .iter()
-                .position(|b| *b == b'/')
-                .map_or(dir.len(), |at| start + at);
-            let parent = self.existing(&dir[..known])?;
-            self.make_implied(&parent, &dir[start..end])?;
-            known = end;
+        let mut start = if there == 0 { 0 } else { ends[there - 1] + 1 };
+        for end in &ends[there..] {
+            parent = Rc::new(make_implied(&parent, &dir[start..*end])?);
+            start = end + 1;
         }
-        self.existing(dir)
-    }
-
-    fn make_implied(&mut self, parent: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
-        let mode = Mode::from_raw_mode(0o755);
-        match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-            Ok(()) => rustix::fs::chmodat(parent, name, mode, AtFlags::empty()),
-            Err(Errno::EXIST) if is_whiteout(parent, name)? => {
-                rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-                rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
-                rustix::fs::chmodat(parent, name, mode, AtFlags::empty())?;
-                let flags = DIRECTORY | OFlags::NOFOLLOW;
-                hide_below(&rustix::fs::openat(parent, name, flags, Mode::empty())?)
-            }
-            Err(Errno::EXIST) => Err(Errno::NOTDIR),
-            Err(error) => Err(error),
-        }
+        self.remember(dir.to_vec(), Rc::clone(&parent));
+        Ok(parent)
     }
 
     /// Remembers an open folder for the entries in it that usually follow.
@@ -220,6 +211,26 @@ impl Tree {
             whiteout: kind == FileType::CharacterDevice && stat.st_rdev == 0,
         })
     }
+}
+
+/// Makes and opens one folder; where a layer says that the name is gone, it hides what is below.
+fn make_implied(parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let mut hides = false;
+    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+        Err(Errno::EXIST) if is_whiteout(parent, name)? => {
+            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+            rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+            hides = true;
+        }
+        Err(Errno::EXIST) => return Err(Errno::NOTDIR),
+        result => result?,
+    }
+    let folder = rustix::fs::openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
+    rustix::fs::fchmod(&folder, Mode::from_raw_mode(0o755))?;
+    if hides {
+        hide_below(&folder)?;
+    }
+    Ok(folder)
 }
 
 /// Whether `name` is overlayfs's mark of a removed name.

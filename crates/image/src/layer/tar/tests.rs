@@ -227,8 +227,8 @@ fn refuses_what_is_broken() {
         0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     ]);
     seal(&mut bad_size);
-    let huge_name = block(b"././@LongLink", b'L', 1 << 40, b"");
-    let huge_pax = block(b"x", b'x', 1 << 40, b"");
+    let huge_name = block(b"././@LongLink", b'L', 1 << 32, b"");
+    let huge_pax = block(b"x", b'x', 1 << 32, b"");
     let overlap = [
         &pax(&[("GNU.sparse.size", b"20"), ("GNU.sparse.map", b"5,5,0,3")])[..],
         &block(b"s", b'0', 8, b""),
