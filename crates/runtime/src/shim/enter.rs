@@ -44,9 +44,6 @@ pub(super) fn exec(
         std::fs::write("/proc/self/oom_score_adj", score.to_string())
             .map_err(wrong("setting oom_score_adj"))?;
     }
-    // Nobody in the container may look into this process before it has given everything away.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-        .map_err(|errno| wrong("prctl")(errno.into()))?;
     join_cgroup(&boot.cgroup, init).map_err(wrong("joining the container's cgroup"))?;
     let namespaces =
         open_namespaces(&spec, init).map_err(wrong("opening the container's namespaces"))?;

@@ -53,6 +53,12 @@ impl Worker {
             Fork::Child => {
                 drop(ours);
                 sys::reset_signals();
+                sys::name_process(c"gantry-worker");
+                // It enters containers with host descriptors open: nobody may look into it. A program that it becomes
+                // is its own again.
+                let _ = rustix::process::set_dumpable_behavior(
+                    rustix::process::DumpableBehavior::NotDumpable,
+                );
                 let shim = Shim { channel: theirs };
                 // A panic must not unwind into the copy of the shim's loop.
                 let outcome =

@@ -223,12 +223,7 @@ async fn the_working_directory_is_made_in_its_volume() {
 async fn the_shims_file_cannot_be_changed_through_its_process() {
     let ground = Ground::sleeper();
     let pid = ground.start().await.pid;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let shim = status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))
-        .unwrap()
-        .trim();
+    let shim = crate::orphan::shim_of(pid).await;
     let exe = format!("/proc/{shim}/exe");
     let touched = rustix::fs::utimensat(
         rustix::fs::CWD,

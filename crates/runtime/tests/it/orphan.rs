@@ -9,16 +9,20 @@ use gantry_runtime::{ClientError, shim};
 
 use crate::ground::{Ground, until, within};
 
-/// The shim's process id: the parent of the container's first process.
-fn parent(pid: u32) -> i32 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+/// The shim's process id: the parent of the container's first process, once the worker that made it is gone.
+pub async fn shim_of(pid: u32) -> i32 {
+    let mut shim = 0;
+    until("the worker has gone", async || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let parent = status
+            .lines()
+            .find_map(|line| line.strip_prefix("PPid:"))
+            .unwrap();
+        shim = parent.trim().parse().unwrap();
+        fs::read_to_string(format!("/proc/{shim}/comm")).is_ok_and(|name| name == "gantry-shim\n")
+    })
+    .await;
+    shim
 }
 
 fn kill(pid: i32) {
@@ -39,7 +43,7 @@ async fn what_a_killed_shim_leaves_is_cleaned_up() {
         async move { client.exited().await }
     });
     ground.client().state().await.unwrap();
-    kill(parent(pid));
+    kill(shim_of(pid).await);
     assert!(matches!(
         within(waiting).await.unwrap(),
         Err(ClientError::Gone)
