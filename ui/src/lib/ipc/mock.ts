@@ -52,6 +52,7 @@ const channel = <T>(args: Args, name: string): Channel<T> => args[name] as Chann
 const forever = (): Promise<never> => new Promise(() => undefined);
 
 async function logs(args: Args): Promise<unknown> {
+  await Promise.resolve();
   const count = Number(new URLSearchParams(location.search).get('lines') ?? 300);
   for (let at = 0; at < count; at += 2000) {
     const lines: LogLine[] = Array.from({ length: Math.min(2000, count - at) }, (_, n) => ({
@@ -65,7 +66,8 @@ async function logs(args: Args): Promise<unknown> {
   return forever();
 }
 
-function stats(args: Args): Promise<unknown> {
+async function stats(args: Args): Promise<unknown> {
+  await Promise.resolve();
   const sample: Sample = { time: '', cpu_percent: 3, cpus: 2, memory: 24e6, memory_limit: 16e9, received: 0, sent: 0, read: 0, written: 0, processes: 4 };
   const tell = (time: number): void => {
     sample.time = new Date(time).toISOString();
@@ -82,6 +84,7 @@ function stats(args: Args): Promise<unknown> {
 }
 
 async function pull(args: Args): Promise<null> {
+  await Promise.resolve();
   const steps = channel<PullStep[]>(args, 'steps');
   for (let at = 0; at <= 100; at += 5) {
     steps.onmessage(['a1b2c3d4e5f6', 'b7c8d9e0f1a2', 'c3d4e5f60718'].map((layer, n) => ({ layer, status: at > 60 + n * 15 ? 'Pull complete' : at > 40 + n * 15 ? 'Extracting' : 'Downloading', current: Math.min(100, at * 2), total: 100 })));

@@ -1,47 +1,455 @@
 // Written from the Rust types by src-tauri/src/bindings.rs. Do not edit.
 
-export type CommandError = { code: ErrorCode, message: string, };
+export type CommandError = { 
+/**
+ * What kind of failure this is.
+ */
+code: ErrorCode, 
+/**
+ * The sentence for the person.
+ */
+message: string, };
 
 export type ErrorCode = "engine_away" | "not_found" | "conflict" | "refused" | "invalid_input" | "cancelled" | "failed";
 
-export type EngineState = { "state": "connecting" } | { "state": "starting", asking: boolean, } | { "state": "ready", endpoint: string, name: string, version: string, api_version: string, } | { "state": "away", endpoint: string, reason: AwayReason, detail: string, };
+export type EngineState = { "state": "connecting" } | { "state": "starting", 
+/**
+ * Whether the desktop is asking the person for permission.
+ */
+asking: boolean, } | { "state": "ready", 
+/**
+ * Where it listens, as a URL.
+ */
+endpoint: string, 
+/**
+ * Its name, as it tells (`Gantry`, `Docker Engine - Community`).
+ */
+name: string, 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * The API version spoken with it.
+ */
+api_version: string, } | { "state": "away", 
+/**
+ * Where it should listen, as a URL.
+ */
+endpoint: string, 
+/**
+ * What happened.
+ */
+reason: AwayReason, 
+/**
+ * What the engine or the desktop said about it; may be empty.
+ */
+detail: string, };
 
 export type AwayReason = "not_answering" | "no_access" | "bad_answer" | "bad_address" | "binary_missing" | "no_privilege" | "declined" | "shared_group" | "ended" | "lost";
 
-export type EngineEvent = { kind: string, action: string, id: string, };
+export type EngineEvent = { 
+/**
+ * The kind of thing: `container`, `image`, `volume`, `network`.
+ */
+kind: string, 
+/**
+ * What happened to it: `start`, `die`, `pull` …
+ */
+action: string, 
+/**
+ * Its id, or name.
+ */
+id: string, };
 
-export type Container = { id: string, name: string, image: string, image_id: string, state: string, exit_code: number | null, created: number, command: string, ports: Array<Port>, };
+export type Container = { 
+/**
+ * The full id.
+ */
+id: string, 
+/**
+ * The name, without the slash that the API puts before it.
+ */
+name: string, 
+/**
+ * The image as it was named at create.
+ */
+image: string, 
+/**
+ * The image's id.
+ */
+image_id: string, 
+/**
+ * `created`, `running`, `paused`, `restarting`, `exited`, `removing` or `dead`.
+ */
+state: string, 
+/**
+ * The exit code of one that has exited.
+ */
+exit_code: number | null, 
+/**
+ * Seconds since 1970.
+ */
+created: number, 
+/**
+ * The command line, shortened by nobody.
+ */
+command: string, 
+/**
+ * What it exposes and publishes, ordered.
+ */
+ports: Array<Port>, };
 
-export type Port = { container: number, host: number | null, address: string, protocol: string, };
+export type Port = { 
+/**
+ * In the container.
+ */
+container: number, 
+/**
+ * On this machine, where it is published.
+ */
+host: number | null, 
+/**
+ * The address on this machine.
+ */
+address: string, 
+/**
+ * `tcp`, `udp` or `sctp`.
+ */
+protocol: string, };
 
 export type Action = "start" | "stop" | "restart" | "pause" | "unpause" | "delete";
 
-export type Details = { id: string, name: string, image: string, image_id: string, state: string, exit_code: number | null, oom_killed: boolean, error: string, created: string, started: string, finished: string, command: Array<string>, working_dir: string, user: string, tty: boolean, environment: Array<string>, ports: Array<Port>, mounts: Array<Mount>, networks: Array<Network>, restart: string, restart_count: number, memory_limit: number, cpu_limit: number, labels: { [key in string]: string }, json: string, };
+export type Details = { 
+/**
+ * The full id.
+ */
+id: string, 
+/**
+ * The name.
+ */
+name: string, 
+/**
+ * The image as it was named at create.
+ */
+image: string, 
+/**
+ * The image's id.
+ */
+image_id: string, 
+/**
+ * `created`, `running`, `paused`, `restarting`, `exited`, `removing` or `dead`.
+ */
+state: string, 
+/**
+ * The exit code of one that has exited.
+ */
+exit_code: number | null, 
+/**
+ * Whether the kernel killed it for want of memory.
+ */
+oom_killed: boolean, 
+/**
+ * What went wrong at its start.
+ */
+error: string, 
+/**
+ * RFC 3339; empty for never.
+ */
+created: string, 
+/**
+ * RFC 3339; empty for never.
+ */
+started: string, 
+/**
+ * RFC 3339; empty for never.
+ */
+finished: string, 
+/**
+ * What runs, argument by argument.
+ */
+command: Array<string>, 
+/**
+ * Where it runs.
+ */
+working_dir: string, 
+/**
+ * Who it runs as; empty for root.
+ */
+user: string, 
+/**
+ * Whether it has a terminal.
+ */
+tty: boolean, 
+/**
+ * `NAME=value`, as the container sees them.
+ */
+environment: Array<string>, 
+/**
+ * Ports, exposed and published.
+ */
+ports: Array<Port>, 
+/**
+ * What is mounted where.
+ */
+mounts: Array<Mount>, 
+/**
+ * Networks it is on.
+ */
+networks: Array<Network>, 
+/**
+ * `no`, `always`, `unless-stopped`, `on-failure:3`.
+ */
+restart: string, 
+/**
+ * How often it was started again.
+ */
+restart_count: number, 
+/**
+ * Bytes of memory it may use; 0 for no limit.
+ */
+memory_limit: number, 
+/**
+ * Processors it may use; 0 for no limit.
+ */
+cpu_limit: number, 
+/**
+ * Labels, ordered.
+ */
+labels: { [key in string]: string }, 
+/**
+ * Everything, as the engine tells it.
+ */
+json: string, };
 
-export type Mount = { kind: string, source: string, target: string, writable: boolean, };
+export type Mount = { 
+/**
+ * `bind`, `volume` or `tmpfs`.
+ */
+kind: string, 
+/**
+ * A path of this machine, or a volume's name.
+ */
+source: string, 
+/**
+ * The path in the container.
+ */
+target: string, 
+/**
+ * Whether it may be written to.
+ */
+writable: boolean, };
 
-export type Network = { name: string, address: string, gateway: string, mac: string, };
+export type Network = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * The container's address there.
+ */
+address: string, 
+/**
+ * The gateway.
+ */
+gateway: string, 
+/**
+ * The container's hardware address there.
+ */
+mac: string, };
 
-export type LogLine = { time: string, stderr: boolean, text: string, };
+export type LogLine = { 
+/**
+ * When it was written: RFC 3339; empty where the engine doesn't tell.
+ */
+time: string, 
+/**
+ * Whether it came from stderr.
+ */
+stderr: boolean, 
+/**
+ * Its text, without the line's end.
+ */
+text: string, };
 
-export type Sample = { time: string, cpu_percent: number | null, cpus: number, memory: number, memory_limit: number, received: number, sent: number, read: number, written: number, processes: number, };
+export type Sample = { 
+/**
+ * RFC 3339.
+ */
+time: string, 
+/**
+ * Percent of one processor; `None` in the first reading, which has nothing to compare with.
+ */
+cpu_percent: number | null, 
+/**
+ * Processors that the container sees.
+ */
+cpus: number, 
+/**
+ * Bytes in use, without what the kernel would give back at once.
+ */
+memory: number, 
+/**
+ * Bytes it may use: its own limit, else the machine's memory.
+ */
+memory_limit: number, 
+/**
+ * Bytes received.
+ */
+received: number, 
+/**
+ * Bytes sent.
+ */
+sent: number, 
+/**
+ * Bytes read from disks.
+ */
+read: number, 
+/**
+ * Bytes written to disks.
+ */
+written: number, 
+/**
+ * Processes and threads.
+ */
+processes: number, };
 
-export type Image = { id: string, tags: Array<string>, size: number, created: number, used_by: Array<string>, };
+export type Image = { 
+/**
+ * `sha256:…`.
+ */
+id: string, 
+/**
+ * Its names; none for a dangling image.
+ */
+tags: Array<string>, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Seconds since 1970.
+ */
+created: number, 
+/**
+ * Names of containers made from it, ordered.
+ */
+used_by: Array<string>, };
 
-export type PullStep = { layer: string, status: string, current: number | null, total: number | null, };
+export type PullStep = { 
+/**
+ * The layer's short id; empty for a word about the whole pull.
+ */
+layer: string, 
+/**
+ * Docker's word for what happens: `Downloading`, `Extracting`, `Pull complete` …
+ */
+status: string, 
+/**
+ * Bytes done.
+ */
+current: number | null, 
+/**
+ * Bytes in all.
+ */
+total: number | null, };
 
-export type RunRequest = { image: string, name: string, ports: Array<PublishRequest>, volumes: Array<MountRequest>, environment: Array<Variable>, };
+export type RunRequest = { 
+/**
+ * The image's name or id.
+ */
+image: string, 
+/**
+ * Empty for a name of the engine's choice.
+ */
+name: string, 
+/**
+ * Ports to publish.
+ */
+ports: Array<PublishRequest>, 
+/**
+ * What to mount.
+ */
+volumes: Array<MountRequest>, 
+/**
+ * Variables to set.
+ */
+environment: Array<Variable>, };
 
-export type PublishRequest = { host: number | null, container: number, protocol: string, };
+export type PublishRequest = { 
+/**
+ * On this machine; `None` for one of the engine's choice.
+ */
+host: number | null, 
+/**
+ * In the container.
+ */
+container: number, 
+/**
+ * `tcp` or `udp`.
+ */
+protocol: string, };
 
-export type MountRequest = { source: string, target: string, read_only: boolean, };
+export type MountRequest = { 
+/**
+ * An absolute path of this machine, or a volume's name.
+ */
+source: string, 
+/**
+ * An absolute path in the container.
+ */
+target: string, 
+/**
+ * Whether the container may only read it.
+ */
+read_only: boolean, };
 
-export type Variable = { name: string, value: string, };
+export type Variable = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its value.
+ */
+value: string, };
 
-export type ImageDefaults = { ports: Array<string>, volumes: Array<string>, };
+export type ImageDefaults = { 
+/**
+ * Ports it exposes: `80/tcp`, ordered.
+ */
+ports: Array<string>, 
+/**
+ * Paths it keeps data at, ordered.
+ */
+volumes: Array<string>, };
 
-export type Volume = { name: string, mountpoint: string, created: string, used_by: Array<string>, };
+export type Volume = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Where its data is on the engine's machine.
+ */
+mountpoint: string, 
+/**
+ * RFC 3339; empty where the engine doesn't tell.
+ */
+created: string, 
+/**
+ * Names of containers that mount it, ordered.
+ */
+used_by: Array<string>, };
 
 export type StartedStep = "loading" | "starting" | "waiting";
 
-export type StartedPage = { url: string, container: string, };
+export type StartedPage = { 
+/**
+ * Where it answers.
+ */
+url: string, 
+/**
+ * The container that serves it.
+ */
+container: string, };
