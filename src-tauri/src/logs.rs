@@ -17,7 +17,10 @@ use crate::streams::Streams;
 /// Lines in one message to the page.
 const BATCH: usize = 2000;
 
-/// How long a line waits for others to share its message.
+/// Bytes after which a message is full, however few its lines.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How long a line waits for others to share its message: the page draws some 25 times a second.
 const GATHER: Duration = Duration::from_millis(40);
 
 /// Bytes after which a line is cut in two: a log without line ends must not gather in memory.
@@ -56,23 +59,35 @@ pub async fn logs_follow(
                 .timestamps(true)
                 .tail(&tail.to_string())
                 .build();
-            let output = client.logs(&id, Some(options));
-            let mut chunks = std::pin::pin!(output.ready_chunks(BATCH));
+            let mut output = std::pin::pin!(client.logs(&id, Some(options)).fuse());
             let mut assembler = Assembler::default();
-            while let Some(chunk) = chunks.next().await {
+            while let Some(first) = output.next().await {
                 let mut batch = Vec::new();
-                let mut failure = None;
-                for output in chunk {
-                    match output {
-                        Ok(output) => assembler.take(output, &mut batch),
-                        Err(error) => failure = Some(error),
+                let mut bytes = 0;
+                let mut next = Some(first);
+                let gathered = tokio::time::sleep(GATHER);
+                tokio::pin!(gathered);
+                let failure = loop {
+                    match next {
+                        Some(Ok(entry)) => {
+                            bytes += entry.as_ref().len();
+                            assembler.take(entry, &mut batch);
+                        }
+                        Some(Err(error)) => break Some(error),
+                        None => break None,
                     }
-                }
+                    if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                        break None;
+                    }
+                    next = tokio::select! {
+                        biased;
+                        next = output.next() => next,
+                        () = &mut gathered => break None,
+                    };
+                };
                 if !batch.is_empty() {
                     flow.ready().await;
                     lines.send(batch).map_err(page_gone)?;
-                    // A chatty container's next lines gather meanwhile, so that the page draws some 25 times a second.
-                    tokio::time::sleep(GATHER).await;
                 }
                 if let Some(error) = failure {
                     return Err(error.into());

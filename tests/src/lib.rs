@@ -7,6 +7,7 @@
 //!
 //! Everything here panics where something is wrong: a harness that can't set its stage has no other news.
 
+mod app;
 mod command;
 mod engine;
 mod http;
@@ -17,6 +18,7 @@ mod registry;
 mod terminal;
 mod world;
 
+pub use app::{App, Element, key};
 pub use command::{Running, Said, run};
 pub use engine::{Engine, Options, programs};
 pub use http::{Response, request};

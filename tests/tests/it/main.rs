@@ -15,6 +15,7 @@ macro_rules! both {
 }
 
 mod api;
+mod app;
 mod copy;
 mod exec;
 mod images;
