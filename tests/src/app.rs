@@ -50,23 +50,49 @@ impl App {
     #[must_use]
     pub fn open(environment: &[(&str, &str)]) -> Self {
         let program = programs().join("gantry-desktop");
-        assert!(program.exists(), "{} is missing: run `cargo build -p gantry-desktop`", program.display());
-        let home = tempfile::Builder::new().prefix("gantry-home-").tempdir().expect("a temporary folder");
+        assert!(
+            program.exists(),
+            "{} is missing: run `cargo build -p gantry-desktop`",
+            program.display()
+        );
+        let home = tempfile::Builder::new()
+            .prefix("gantry-home-")
+            .tempdir()
+            .expect("a temporary folder");
         // Both die with their test, even where that is killed.
         let dies = |program: &str| {
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL", program]).stdin(Stdio::null());
+            command
+                .args(["--pdeathsig", "KILL", program])
+                .stdin(Stdio::null());
             command
         };
-        let display = Running::start(dies("Xvfb").args(["-displayfd", "1", "-screen", "0", "1200x800x24", "-nolisten", "tcp"]));
-        let number = until("Xvfb should name its display", || match display.stdout().trim() {
-            "" => Err(display.stderr()),
-            number => Ok(number.to_owned()),
+        let display = Running::start(dies("Xvfb").args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "1200x800x24",
+            "-nolisten",
+            "tcp",
+        ]));
+        let number = until("Xvfb should name its display", || {
+            match display.stdout().trim() {
+                "" => Err(display.stderr()),
+                number => Ok(number.to_owned()),
+            }
         });
         let port = free_port();
         let mut command = dies("WebKitWebDriver");
         command.args([format!("--port={port}"), "--host=127.0.0.1".to_owned()]);
-        for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "GANTRY_SOCKET", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "GTK_THEME"] {
+        for name in [
+            "DOCKER_HOST",
+            "DOCKER_CONTEXT",
+            "GANTRY_SOCKET",
+            "WAYLAND_DISPLAY",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "GTK_THEME",
+        ] {
             command.env_remove(name);
         }
         command
@@ -89,28 +115,50 @@ impl App {
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .envs(environment.iter().copied());
         let driver = Running::start(&mut command);
-        let mut app = Self { port, session: String::new(), driver, _display: display, _home: home };
-        until("WebKitWebDriver should answer", || match app.try_ask("GET", "/status", None) {
-            Ok((200, _)) => Ok(()),
-            other => Err(format!("{other:?} {}", app.driver.stderr())),
+        let mut app = Self {
+            port,
+            session: String::new(),
+            driver,
+            _display: display,
+            _home: home,
+        };
+        until("WebKitWebDriver should answer", || {
+            match app.try_ask("GET", "/status", None) {
+                Ok((200, _)) => Ok(()),
+                other => Err(format!("{other:?} {}", app.driver.stderr())),
+            }
         });
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "webkitgtk:browserOptions": {"binary": program, "args": []},
         }}});
         let answer = app.ask("POST", "/session", Some(&capabilities));
         app.session = answer["sessionId"].as_str().unwrap_or_default().to_owned();
-        assert!(!app.session.is_empty(), "no session: {answer} {}", app.driver.stderr());
+        assert!(
+            !app.session.is_empty(),
+            "no session: {answer} {}",
+            app.driver.stderr()
+        );
         app.find("main");
         app
     }
 
-    fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(Duration::from_secs(120))).map_err(|error| error.to_string())?;
+    fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value), String> {
+        let stream =
+            TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(120)))
+            .map_err(|error| error.to_string())?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let headers = [("Content-Type", "application/json; charset=utf-8")];
-        let answer = request(stream, method, path, &headers, body.as_bytes()).map_err(|error| error.to_string())?;
-        let mut value: Value = serde_json::from_slice(&answer.body).map_err(|error| format!("{error}: {}", answer.text()))?;
+        let answer = request(stream, method, path, &headers, body.as_bytes())
+            .map_err(|error| error.to_string())?;
+        let mut value: Value = serde_json::from_slice(&answer.body)
+            .map_err(|error| format!("{error}: {}", answer.text()))?;
         Ok((answer.status, value["value"].take()))
     }
 
@@ -118,11 +166,19 @@ impl App {
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         match self.try_ask(method, path, body) {
             Ok((200, value)) => value,
-            other => panic!("{method} {path}: {other:?}\nthe app said: {}", self.driver.stderr()),
+            other => panic!(
+                "{method} {path}: {other:?}\nthe app said: {}",
+                self.driver.stderr()
+            ),
         }
     }
 
-    fn try_in_session(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    fn try_in_session(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
         match self.try_ask(method, &format!("/session/{}{path}", self.session), body) {
             Ok((200, value)) => Ok(value),
             other => Err(format!("{other:?}")),
@@ -137,7 +193,11 @@ impl App {
     #[track_caller]
     pub fn find_all(&self, selector: &str) -> Vec<Element> {
         until(&format!("the page should have {selector}"), || {
-            let found = self.try_in_session("POST", "/elements", Some(&json!({"using": "css selector", "value": selector})))?;
+            let found = self.try_in_session(
+                "POST",
+                "/elements",
+                Some(&json!({"using": "css selector", "value": selector})),
+            )?;
             let elements: Vec<_> = found
                 .as_array()
                 .into_iter()
@@ -145,7 +205,11 @@ impl App {
                 .filter_map(|element| element[ELEMENT].as_str())
                 .map(|id| Element(id.to_owned()))
                 .collect();
-            if elements.is_empty() { Err(format!("the page shows: {}", self.text())) } else { Ok(elements) }
+            if elements.is_empty() {
+                Err(format!("the page shows: {}", self.text()))
+            } else {
+                Ok(elements)
+            }
         })
     }
 
@@ -182,7 +246,11 @@ impl App {
             if (shown) shown.click();
             return Boolean(shown);";
         until(&format!("\"{text}\" should be there to press"), || {
-            if self.script(script, &json!([text])) == json!(true) { Ok(()) } else { Err(self.text()) }
+            if self.script(script, &json!([text])) == json!(true) {
+                Ok(())
+            } else {
+                Err(self.text())
+            }
         });
     }
 
@@ -193,7 +261,11 @@ impl App {
     #[track_caller]
     pub fn type_into(&self, selector: &str, keys: &str) {
         let Element(id) = self.find(selector);
-        let typed = self.try_in_session("POST", &format!("/element/{id}/value"), Some(&json!({"text": keys})));
+        let typed = self.try_in_session(
+            "POST",
+            &format!("/element/{id}/value"),
+            Some(&json!({"text": keys})),
+        );
         assert!(typed.is_ok(), "typing into {selector}: {typed:?}");
     }
 
@@ -203,7 +275,11 @@ impl App {
     /// Where it fails.
     #[track_caller]
     pub fn script(&self, script: &str, arguments: &Value) -> Value {
-        match self.try_in_session("POST", "/execute/sync", Some(&json!({"script": script, "args": arguments}))) {
+        match self.try_in_session(
+            "POST",
+            "/execute/sync",
+            Some(&json!({"script": script, "args": arguments})),
+        ) {
             Ok(value) => value,
             Err(error) => panic!("{script}: {error}"),
         }
@@ -217,7 +293,10 @@ impl App {
             "/execute/sync",
             Some(&json!({"script": "return document.body.innerText", "args": []})),
         );
-        text.map_or_else(|error| error, |text| text.as_str().unwrap_or_default().to_owned())
+        text.map_or_else(
+            |error| error,
+            |text| text.as_str().unwrap_or_default().to_owned(),
+        )
     }
 
     /// Waits until the page shows this text.
@@ -228,7 +307,11 @@ impl App {
     pub fn expect(&self, text: &str) {
         until(&format!("the page should show {text:?}"), || {
             let shown = self.text();
-            if shown.contains(text) { Ok(()) } else { Err(shown) }
+            if shown.contains(text) {
+                Ok(())
+            } else {
+                Err(shown)
+            }
         });
     }
 
@@ -240,7 +323,11 @@ impl App {
     pub fn expect_gone(&self, text: &str) {
         until(&format!("the page should not show {text:?}"), || {
             let shown = self.text();
-            if shown.contains(text) { Err(shown) } else { Ok(()) }
+            if shown.contains(text) {
+                Err(shown)
+            } else {
+                Ok(())
+            }
         });
     }
 
@@ -254,8 +341,12 @@ impl App {
     /// # Panics
     /// Where it can't be taken or saved.
     pub fn picture(&self, file: &Path) {
-        let picture = self.try_in_session("GET", "/screenshot", None).expect("a picture");
-        let bytes = STANDARD.decode(picture.as_str().unwrap_or_default()).expect("base64");
+        let picture = self
+            .try_in_session("GET", "/screenshot", None)
+            .expect("a picture");
+        let bytes = STANDARD
+            .decode(picture.as_str().unwrap_or_default())
+            .expect("base64");
         std::fs::write(file, bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 }
@@ -264,7 +355,12 @@ impl Drop for App {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut words = String::new();
-            let _ = write!(words, "--- the page showed:\n{}\n--- the app said:\n{}", self.text(), self.driver.stderr());
+            let _ = write!(
+                words,
+                "--- the page showed:\n{}\n--- the app said:\n{}",
+                self.text(),
+                self.driver.stderr()
+            );
             eprintln!("{words}");
         }
         // Closes the window; the driver and the display end with this value.

@@ -123,6 +123,8 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
     let mut child = Command::new(&program)
         .args(&arguments)
         .current_dir("/")
+        // Its last words are for a person.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.writer().map_err(log_error)?)

@@ -20,24 +20,73 @@ const SHOP: &str = "n=0; while [ $n -lt 400 ]; do n=$((n+1)); \
     dd if=/dev/zero of=/data/cache bs=64k count=40 conv=fsync 2>/dev/null; sleep 0.4; done";
 
 fn main() {
-    let folder = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "docs/screenshots".into()));
-    std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let folder = PathBuf::from(
+        std::env::args_os()
+            .nth(1)
+            .unwrap_or_else(|| "docs/screenshots".into()),
+    );
+    std::fs::create_dir_all(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
 
     let world = World::with_registry(Client::Docker);
     world.load_busybox();
-    for (tag, _) in [("shop/web:2.4", 0), ("shop/worker:2.4", 0), ("tools:latest", 0)] {
+    for (tag, _) in [
+        ("shop/web:2.4", 0),
+        ("shop/worker:2.4", 0),
+        ("tools:latest", 0),
+    ] {
         world.cli(&["tag", "busybox:latest", tag]).ok();
     }
     let sleep = ["sleep", "100000"];
     let run = |words: &[&str], command: &[&str]| world.cli(&[words, command].concat()).ok();
-    run(&["run", "-d", "--name", "worker", "-v", "queue:/queue", "shop/worker:2.4"], &sleep);
-    run(&["run", "-d", "--name", "cache", "-p", "6379:6379", "tools"], &sleep);
+    run(
+        &[
+            "run",
+            "-d",
+            "--name",
+            "worker",
+            "-v",
+            "queue:/queue",
+            "shop/worker:2.4",
+        ],
+        &sleep,
+    );
+    run(
+        &["run", "-d", "--name", "cache", "-p", "6379:6379", "tools"],
+        &sleep,
+    );
     world.cli(&["pause", "cache"]).ok();
-    world.cli(&["run", "--name", "migrate", "shop/web:2.4", "true"]).ok();
-    world.cli(&["run", "--name", "import", "shop/web:2.4", "sh", "-c", "exit 3"]).fails(3);
+    world
+        .cli(&["run", "--name", "migrate", "shop/web:2.4", "true"])
+        .ok();
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "import",
+            "shop/web:2.4",
+            "sh",
+            "-c",
+            "exit 3",
+        ])
+        .fails(3);
     run(&["create", "--name", "nightly-report", "tools"], &sleep);
     run(
-        &["run", "-d", "--name", "shop", "-p", "8088:80", "-v", "shop-data:/data", "-e", "SHOP_CURRENCY=EUR", "-m", "256m", "shop/web:2.4"],
+        &[
+            "run",
+            "-d",
+            "--name",
+            "shop",
+            "-p",
+            "8088:80",
+            "-v",
+            "shop-data:/data",
+            "-e",
+            "SHOP_CURRENCY=EUR",
+            "-m",
+            "256m",
+            "shop/web:2.4",
+        ],
         &["sh", "-c", SHOP],
     );
 
@@ -72,7 +121,10 @@ fn main() {
         app.press("Terminal");
         app.find(".xterm-helper-textarea");
         std::thread::sleep(Duration::from_secs(1));
-        app.type_into(".xterm-helper-textarea", "ls --color=always /\nps\ndf -h /data\n");
+        app.type_into(
+            ".xterm-helper-textarea",
+            "ls --color=always /\nps\ndf -h /data\n",
+        );
         std::thread::sleep(Duration::from_secs(1));
         take(&app, "terminal");
         app.go("#/volumes");
@@ -89,9 +141,14 @@ fn main() {
         app.press("Cancel");
 
         let tag = format!("2.5-{theme}");
-        world.registry().push("shop/web", &tag, &heavy(theme.as_bytes()));
+        world
+            .registry()
+            .push("shop/web", &tag, &heavy(theme.as_bytes()));
         app.press("Pull an image");
-        app.type_into("[data-testid=pull-reference]", &format!("{}/shop/web:{tag}", world.registry().host()));
+        app.type_into(
+            "[data-testid=pull-reference]",
+            &format!("{}/shop/web:{tag}", world.registry().host()),
+        );
         app.type_into("[data-testid=pull-reference]", key::ENTER);
         app.find("[data-testid=pull-progress] li");
         app.picture(&folder.join(format!("pull-{theme}.png")));
@@ -114,13 +171,18 @@ fn open(world: &World, theme: &str) -> App {
 
 fn dress(app: &App, theme: &str) {
     // The switch of the theme, without its menu in the picture.
-    app.script("localStorage.setItem('theme', arguments[0]); location.reload()", &json!([theme]));
+    app.script(
+        "localStorage.setItem('theme', arguments[0]); location.reload()",
+        &json!([theme]),
+    );
     app.find(&format!("html[data-theme={theme}] main"));
 }
 
 /// An image with some layers that take a moment to come.
 fn heavy(seed: &[u8]) -> Image {
-    let mut state = seed.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| state.rotate_left(9) ^ u64::from(*byte));
+    let mut state = seed.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| {
+        state.rotate_left(9) ^ u64::from(*byte)
+    });
     let mut layers = busybox().layers;
     for (number, megabytes) in [40, 90, 25, 60].into_iter().enumerate() {
         let mut bytes = vec![0; megabytes << 20];
@@ -131,7 +193,11 @@ fn heavy(seed: &[u8]) -> Image {
             state ^= state << 17;
             chunk.copy_from_slice(&state.to_le_bytes());
         }
-        layers.push(Layer::new().file(&format!("assets/{number}"), 0o644, &bytes).tar());
+        layers.push(
+            Layer::new()
+                .file(&format!("assets/{number}"), 0o644, &bytes)
+                .tar(),
+        );
     }
     Image::new(layers, &json!({"Cmd": ["sh"]}))
 }

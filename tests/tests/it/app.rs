@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 
-use gantry_tests::{App, Client, Image, Layer, World, busybox, free_port, key, request, run, until, until_true};
+use gantry_tests::{
+    App, Client, Image, Layer, World, busybox, free_port, key, request, run, until, until_true,
+};
 use serde_json::{Value, json};
 
 fn app(world: &World) -> App {
@@ -14,18 +16,29 @@ fn app(world: &World) -> App {
 fn shown_state(app: &App, name: &str) -> String {
     let script = "const row = document.querySelector(`tr[aria-label=\"${arguments[0]}\"]`);
         return row?.querySelector('.state')?.textContent.trim() ?? 'no row';";
-    app.script(script, &json!([name])).as_str().unwrap_or_default().to_owned()
+    app.script(script, &json!([name]))
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn until_shown(app: &App, name: &str, state: &str) {
-    until(&format!("the list should show {name} as {state}"), || match shown_state(app, name) {
-        shown if shown == state => Ok(()),
-        shown => Err((shown, app.text())),
-    });
+    until(
+        &format!("the list should show {name} as {state}"),
+        || match shown_state(app, name) {
+            shown if shown == state => Ok(()),
+            shown => Err((shown, app.text())),
+        },
+    );
 }
 
 fn containers(world: &World) -> usize {
-    world.engine.ask("GET", "/containers/json?all=1", "").json().as_array().map_or(0, Vec::len)
+    world
+        .engine
+        .ask("GET", "/containers/json?all=1", "")
+        .json()
+        .as_array()
+        .map_or(0, Vec::len)
 }
 
 #[test]
@@ -37,9 +50,16 @@ fn get_started_answers_and_can_be_stopped_and_deleted() {
 
     app.click("[data-testid=get-started]");
     app.find("[data-testid=started-url]");
-    let url = app.script("return document.querySelector('[data-testid=started-url]').textContent.trim()", &json!([]));
+    let url = app.script(
+        "return document.querySelector('[data-testid=started-url]').textContent.trim()",
+        &json!([]),
+    );
     let url = url.as_str().unwrap_or_default();
-    let port = url.trim_start_matches("http://localhost").trim_matches(['/', ':']).parse().unwrap_or(80);
+    let port = url
+        .trim_start_matches("http://localhost")
+        .trim_matches(['/', ':'])
+        .parse()
+        .unwrap_or(80);
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the page's port");
     let page = request(stream, "GET", "/", &[], &[]).expect("the page");
     assert_eq!(page.status, 200);
@@ -50,16 +70,22 @@ fn get_started_answers_and_can_be_stopped_and_deleted() {
     // The same button finds the same container.
     app.click("[data-testid=get-started]");
     until_true("the button should rest again", || {
-        app.script("return !document.querySelector('[data-testid=get-started]').disabled", &json!([])) == json!(true)
+        app.script(
+            "return !document.querySelector('[data-testid=get-started]').disabled",
+            &json!([]),
+        ) == json!(true)
     });
     assert_eq!(containers(&world), 1);
 
     app.click("button[aria-label='Stop: getting-started']");
     world.until_status("getting-started", "exited");
-    until(&"the list should show the exit".to_owned(), || match shown_state(&app, "getting-started") {
-        shown if shown.starts_with("Exited") => Ok(()),
-        shown => Err(shown),
-    });
+    until(
+        &"the list should show the exit".to_owned(),
+        || match shown_state(&app, "getting-started") {
+            shown if shown.starts_with("Exited") => Ok(()),
+            shown => Err(shown),
+        },
+    );
 
     app.click("button[aria-label='Delete: getting-started']");
     app.expect("Delete getting-started?");
@@ -73,7 +99,20 @@ fn logs_stats_details_and_terminal_show_real_data() {
     let world = World::new(Client::Docker);
     let script = "for n in 1 2 3 4 5; do echo \"line $n of the log\"; done; \
         printf '\\033[31mred words\\033[0m\\n' >&2; exec sleep 1000";
-    world.cli(&["run", "-d", "--name", "talker", "-e", "MOOD=calm", "busybox", "sh", "-c", script]).ok();
+    world
+        .cli(&[
+            "run",
+            "-d",
+            "--name",
+            "talker",
+            "-e",
+            "MOOD=calm",
+            "busybox",
+            "sh",
+            "-c",
+            script,
+        ])
+        .ok();
     let app = app(&world);
     app.click("tr[aria-label=talker] a.name");
 
@@ -90,42 +129,92 @@ fn logs_stats_details_and_terminal_show_real_data() {
     assert!(!app.text().contains("line 5 of the log"));
 
     app.press("Stats");
-    until(&"the charts should show a reading of each kind".to_owned(), || {
-        let shown = app.script("return [...document.querySelectorAll('.now strong')].map((e) => e.textContent.trim())", &json!([]));
-        let shown: Vec<_> = shown.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        let units = ["%", "B", "/s", "/s", "/s", "/s"];
-        let all = shown.len() == units.len() && shown.iter().zip(units).all(|(value, unit)| value.ends_with(unit));
-        if all { Ok(()) } else { Err((shown, app.text())) }
-    });
+    until(
+        &"the charts should show a reading of each kind".to_owned(),
+        || {
+            let shown = app.script("return [...document.querySelectorAll('.now strong')].map((e) => e.textContent.trim())", &json!([]));
+            let shown: Vec<_> = shown
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
+            let units = ["%", "B", "/s", "/s", "/s", "/s"];
+            let all = shown.len() == units.len()
+                && shown
+                    .iter()
+                    .zip(units)
+                    .all(|(value, unit)| value.ends_with(unit));
+            if all {
+                Ok(())
+            } else {
+                Err((shown, app.text()))
+            }
+        },
+    );
     assert_eq!(app.find_all(".uplot canvas").len(), 4);
 
     app.press("Inspect");
     app.expect("MOOD");
     app.expect("calm");
-    app.script("document.querySelector('input[value=json]').click()", &json!([]));
+    app.script(
+        "document.querySelector('input[value=json]').click()",
+        &json!([]),
+    );
     app.expect("\"MOOD=calm\"");
 
     app.press("Terminal");
     app.find(".xterm-helper-textarea");
     until("the shell should print its prompt", || {
         let shown = terminal_text(&app);
-        if shown.contains('#') { Ok(()) } else { Err(shown) }
+        if shown.contains('#') {
+            Ok(())
+        } else {
+            Err(shown)
+        }
     });
-    app.type_into(".xterm-helper-textarea", "echo $((6*7)) > /proof; stty size; cat /proof\n");
-    until("the terminal should show what was typed and printed", || {
-        let shown = terminal_text(&app);
-        if shown.lines().any(|line| line.trim() == "42") { Ok(()) } else { Err(shown) }
-    });
+    app.type_into(
+        ".xterm-helper-textarea",
+        "echo $((6*7)) > /proof; stty size; cat /proof\n",
+    );
+    until(
+        "the terminal should show what was typed and printed",
+        || {
+            let shown = terminal_text(&app);
+            if shown.lines().any(|line| line.trim() == "42") {
+                Ok(())
+            } else {
+                Err(shown)
+            }
+        },
+    );
     assert_eq!(world.cli(&["exec", "talker", "cat", "/proof"]).ok(), "42");
     let size = terminal_text(&app);
-    let size = size.lines().map(str::trim).find(|line| line.split(' ').filter(|word| word.parse::<u16>().is_ok()).count() == 2);
-    let (rows, columns) = size.and_then(|size| size.split_once(' ')).unwrap_or_else(|| panic!("no size: {}", terminal_text(&app)));
-    assert!(rows.parse::<u16>().is_ok_and(|rows| rows > 24), "{rows} rows: the terminal fills its tab");
-    assert!(columns.parse::<u16>().is_ok_and(|columns| columns > 90), "{columns} columns: the terminal fills its tab");
+    let size = size.lines().map(str::trim).find(|line| {
+        line.split(' ')
+            .filter(|word| word.parse::<u16>().is_ok())
+            .count()
+            == 2
+    });
+    let (rows, columns) = size
+        .and_then(|size| size.split_once(' '))
+        .unwrap_or_else(|| panic!("no size: {}", terminal_text(&app)));
+    assert!(
+        rows.parse::<u16>().is_ok_and(|rows| rows > 24),
+        "{rows} rows: the terminal fills its tab"
+    );
+    assert!(
+        columns.parse::<u16>().is_ok_and(|columns| columns > 90),
+        "{columns} columns: the terminal fills its tab"
+    );
 
     // Leaving the tab ends the shell.
     app.press("Logs");
-    until_true("the shell should end with its tab", || !world.cli(&["top", "talker"]).ok().contains("\nroot") || world.cli(&["top", "talker"]).ok().lines().count() == 2);
+    until_true("the shell should end with its tab", || {
+        !world.cli(&["top", "talker"]).ok().contains("\nroot")
+            || world.cli(&["top", "talker"]).ok().lines().count() == 2
+    });
 }
 
 fn terminal_text(app: &App) -> String {
@@ -139,7 +228,9 @@ fn the_list_lives_by_events_and_takes_many_at_once() {
     let app = app(&world);
     app.expect("No containers yet");
     for name in ["one", "two", "three"] {
-        world.cli(&["run", "-d", "--name", name, "busybox", "sleep", "1000"]).ok();
+        world
+            .cli(&["run", "-d", "--name", name, "busybox", "sleep", "1000"])
+            .ok();
     }
     for name in ["one", "two", "three"] {
         until_shown(&app, name, "Running");
@@ -157,8 +248,16 @@ fn the_list_lives_by_events_and_takes_many_at_once() {
     until_shown(&app, "one", "Running");
 
     // By keyboard: to the second row, all of them, delete.
-    app.script("document.querySelector('tbody tr[tabindex=\"0\"]').focus()", &json!([]));
-    let focused = |app: &App| app.script("return document.activeElement.getAttribute('aria-label')", &json!([]));
+    app.script(
+        "document.querySelector('tbody tr[tabindex=\"0\"]').focus()",
+        &json!([]),
+    );
+    let focused = |app: &App| {
+        app.script(
+            "return document.activeElement.getAttribute('aria-label')",
+            &json!([]),
+        )
+    };
     let first = focused(&app);
     app.type_into("tbody tr[tabindex='0']", key::DOWN);
     assert_ne!(focused(&app), first);
@@ -180,7 +279,10 @@ fn an_image_is_pulled_with_progress_and_run_by_the_form() {
     let mut image = busybox();
     let config: Value = serde_json::from_slice(&image.config).expect("a configuration");
     image = Image::new(
-        vec![image.layers.swap_remove(0), Layer::new().file("words", 0o644, b"pulled\n").tar()],
+        vec![
+            image.layers.swap_remove(0),
+            Layer::new().file("words", 0o644, b"pulled\n").tar(),
+        ],
         &{
             let mut config = config["config"].clone();
             config["Cmd"] = json!(["sh", "-c", "cat /words; echo $GREETING; exec sleep 1000"]);
@@ -206,7 +308,13 @@ fn an_image_is_pulled_with_progress_and_run_by_the_form() {
     app.type_into("[data-testid=pull-reference]", key::ENTER);
     app.expect(&format!("{name} is here"));
     let seen = app.script("return [...window.seen]", &json!([]));
-    let layers = seen.as_array().into_iter().flatten().filter_map(Value::as_str).filter(|step| step.ends_with("Done")).count();
+    let layers = seen
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|step| step.ends_with("Done"))
+        .count();
     assert_eq!(layers, 2, "each layer should be told to its end: {seen}");
     app.expect("Unused");
 
@@ -223,8 +331,15 @@ fn an_image_is_pulled_with_progress_and_run_by_the_form() {
         );
     };
     until("the form should offer what the image exposes", || {
-        let filled = app.script("return document.querySelector(\"input[aria-label='In the container']\")?.value ?? ''", &json!([]));
-        if filled == json!("8000") { Ok(()) } else { Err(filled) }
+        let filled = app.script(
+            "return document.querySelector(\"input[aria-label='In the container']\")?.value ?? ''",
+            &json!([]),
+        );
+        if filled == json!("8000") {
+            Ok(())
+        } else {
+            Err(filled)
+        }
     });
     type_port(taken.0);
     app.expect(&format!("Port {} is taken.", taken.0));
@@ -261,21 +376,43 @@ fn a_pull_that_is_cancelled_ends_in_the_engine_too() {
     app.expect("The pull was cancelled");
     // The engine hangs up: reading comes to an end.
     let mut bytes = Vec::new();
-    request.set_read_timeout(Some(gantry_tests::PATIENCE)).expect("a socket");
-    request.read_to_end(&mut bytes).expect("the engine should hang up");
+    request
+        .set_read_timeout(Some(gantry_tests::PATIENCE))
+        .expect("a socket");
+    request
+        .read_to_end(&mut bytes)
+        .expect("the engine should hang up");
 }
 
 #[test]
 fn a_hundred_thousand_lines_are_drawn_a_screen_at_a_time() {
     let world = World::new(Client::Docker);
-    world.cli(&["run", "--name", "flood", "--log-opt", "max-size=100m", "busybox", "seq", "-f", "row number %.0f", "1", "100000"]).ok();
+    world
+        .cli(&[
+            "run",
+            "--name",
+            "flood",
+            "--log-opt",
+            "max-size=100m",
+            "busybox",
+            "seq",
+            "-f",
+            "row number %.0f",
+            "1",
+            "100000",
+        ])
+        .ok();
     let app = app(&world);
     app.click("tr[aria-label=flood] a.name");
     app.expect("100,000 lines");
     app.expect("row number 100000");
     let drawn = app.find_all(".row").len();
     assert!(drawn < 100, "{drawn} rows are drawn");
-    for (wrap, place, expected) in [("false", 0.5, "row number 50"), ("false", 0.0, "row number 1\n"), ("true", 0.25, "row number 25")] {
+    for (wrap, place, expected) in [
+        ("false", 0.5, "row number 50"),
+        ("false", 0.0, "row number 1\n"),
+        ("true", 0.25, "row number 25"),
+    ] {
         app.script(
             "const wrap = document.querySelector(\"button[aria-label='Wrap lines']\");
              if (wrap.getAttribute('aria-pressed') !== arguments[1]) wrap.click();
@@ -326,7 +463,10 @@ fn an_engine_that_cannot_start_is_told_with_its_last_words() {
     let config = folder.path().join("daemon.json");
     std::fs::write(&config, "{\"no-such-key\": 1}").expect("a file");
     let app = App::open(&[
-        ("GANTRY_SOCKET", &folder.path().join("none.sock").to_string_lossy()),
+        (
+            "GANTRY_SOCKET",
+            &folder.path().join("none.sock").to_string_lossy(),
+        ),
         ("GANTRY_CONFIG", &config.to_string_lossy()),
     ]);
     app.expect("The engine ended while it started");
