@@ -12,7 +12,6 @@ pub mod events;
 pub mod exec;
 pub mod images;
 pub mod lock;
-pub mod moment;
 pub mod routes;
 pub mod run;
 pub mod server;

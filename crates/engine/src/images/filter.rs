@@ -6,8 +6,8 @@ use gantry_api::Filters;
 use gantry_image::{Image, Images, Reference};
 use time::OffsetDateTime;
 
+use crate::containers::moment;
 use crate::error::{Error, Result};
-use crate::moment;
 
 /// What lists can be filtered by.
 pub const LIST: &[&str] = &[
@@ -52,8 +52,7 @@ impl Wanted {
             );
         }
         for text in wanted.filters.get("until") {
-            let until =
-                moment::parse(text, now).map_err(|error| Error::invalid(error.to_string()))?;
+            let until = moment::parse(text, now)?;
             wanted.older_than = Some(wanted.older_than.map_or(until, |other| other.min(until)));
         }
         for name in wanted.filters.get("since") {

@@ -50,7 +50,7 @@ pub fn uses(containers: &Containers, image: &ImageId) -> Vec<Use> {
     let mut uses = Vec::new();
     for container in containers.all() {
         container.with(|record| {
-            if record.definition.image_id == id {
+            if record.definition.image_id == id && !record.removed {
                 uses.push(Use {
                     container_id: record.id().to_string(),
                     running: record.state.phase.is_alive(),

@@ -17,6 +17,7 @@ use super::params::Params;
 use crate::archive::container::{Access, Files};
 use crate::archive::pack::Asked;
 use crate::archive::stat::PathStat;
+use crate::containers::notes;
 use crate::error::{Error, Result};
 use crate::state::off_reactor;
 
@@ -74,6 +75,7 @@ async fn copy_out(
     let stat = told
         .await
         .map_err(|_| Error::Internal("copying ended before it began".to_owned()))?;
+    notes::publish(&app, &record, "archive-path", &[]);
     Ok(with_stat(streamed(TAR, body), &stat))
 }
 
@@ -108,6 +110,7 @@ async fn copy_in(
     work.await
         .map_err(|failure| Error::Internal(format!("copying failed: {failure}")))???;
     drop(turn);
+    notes::publish(&app, &record, "extract-to-dir", &[]);
     Ok(StatusCode::OK.into_response())
 }
 
@@ -118,6 +121,7 @@ async fn export(State(app): State<App>, Path(id): Path<String>) -> Result<Respon
     let files = Files::of(&app, record.clone(), &id, Access::Read, false).await?;
     let body = blocking_body(move |out| files.export(out)).await?;
     drop(turn);
+    notes::publish(&app, &record, "export", &[]);
     Ok(streamed("application/octet-stream", body))
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod exec;
 mod hijack;
 mod images;
+mod networks;
 pub mod params;
 mod prefix;
 mod query;
@@ -38,6 +39,7 @@ pub fn router(engine: App) -> Router {
     Router::new()
         .merge(archive::routes())
         .merge(images::routes())
+        .merge(networks::routes())
         .merge(system::routes())
         .merge(volumes::routes())
         .merge(containers::routes())

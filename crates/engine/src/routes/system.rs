@@ -16,12 +16,14 @@ use time::format_description::well_known::Rfc3339;
 use super::params::Params;
 use super::{App, answer, body, images, volumes};
 use crate::config::BUILTIN_RUNTIME;
-use crate::containers::{Phase, Record};
+use crate::containers::Phase;
+use crate::containers::list::{self, List};
 use crate::error::{Error, Result};
 use crate::images::filter::Wanted;
 use crate::state::off_reactor;
 use crate::system::machine::{Machine, go_architecture};
-use crate::system::{STORAGE_DRIVER, VERSION, identity, usage};
+use crate::system::{STORAGE_DRIVER, VERSION, identity};
+use crate::volumes::users;
 
 /// The routes of this resource.
 pub fn routes() -> Router<App> {
@@ -262,21 +264,17 @@ async fn disk_usage(
         value["LayersSize"] = json!(used.layers_size);
         value["Images"] = json!(images);
     }
-    let (containers, volumes) = (asked("container"), asked("volume"));
-    if containers || volumes {
-        let (containers, volumes) = off_reactor(move || {
-            (
-                containers.then(|| container_sizes(&app)),
-                volumes.then(|| volume_sizes(&app)),
-            )
-        })
-        .await?;
-        if let Some(containers) = containers {
-            value["Containers"] = json!(containers);
-        }
-        if let Some(volumes) = volumes {
-            value["Volumes"] = json!(volumes);
-        }
+    if asked("container") {
+        let all = List {
+            all: true,
+            size: true,
+            ..List::default()
+        };
+        value["Containers"] = json!(list::list(&app, all).await?);
+    }
+    if asked("volume") {
+        let volumes = off_reactor(move || volume_sizes(&app)).await?;
+        value["Volumes"] = json!(volumes);
     }
     if asked("build-cache") {
         value["BuildCache"] = json!([]);
@@ -285,47 +283,13 @@ async fn disk_usage(
     Ok(answer::json(StatusCode::OK, &value))
 }
 
-fn container_sizes(app: &App) -> Vec<Value> {
-    app.containers
-        .all()
-        .iter()
-        .map(|container| {
-            let record = container.record();
-            let written = usage::written(app, &record);
-            container_size(&record, written)
-        })
-        .collect()
-}
-
-fn container_size(record: &Record, written: u64) -> Value {
-    let definition = &record.definition;
-    let command: Vec<&str> = std::iter::once(&definition.path)
-        .chain(&definition.args)
-        .map(String::as_str)
-        .collect();
-    json!({
-        "Id": record.id().as_str(),
-        "Names": [format!("/{}", record.name())],
-        "Image": definition.config.image,
-        "ImageID": definition.image_id,
-        "Command": command.join(" "),
-        "Created": definition.created.unix_timestamp(),
-        "State": record.state.phase.as_str(),
-        "Status": record.state.phase.as_str(),
-        "SizeRw": written,
-        "Labels": definition.config.labels.clone().unwrap_or_default(),
-        "Ports": [],
-        "Mounts": [],
-        "HostConfig": { "NetworkMode": definition.host.network_mode },
-    })
-}
-
 fn volume_sizes(app: &App) -> Vec<Value> {
     app.volumes
         .list()
         .iter()
         .map(|volume| {
-            let (size, users) = usage::volume(app, volume);
+            let size = app.volumes.size(volume);
+            let users = users(&app.containers, &volume.name).len();
             let mut value = volumes::details(&app.volumes, volume);
             value["UsageData"] = json!({ "Size": size, "RefCount": users });
             value

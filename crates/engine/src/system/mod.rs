@@ -1,8 +1,7 @@
-//! What the engine says of itself and of the machine: version, info, disk usage.
+//! What the engine says of itself and of the machine: what it is and what it runs on.
 
 pub mod identity;
 pub mod machine;
-pub mod usage;
 
 /// What Docker calls the storage driver: how container roots are put together.
 pub const STORAGE_DRIVER: &str = "overlayfs";

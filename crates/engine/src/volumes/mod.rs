@@ -183,7 +183,8 @@ pub fn users(containers: &Containers, name: &VolumeName) -> Vec<String> {
     for container in containers.all() {
         container.with(|record| {
             let mounts = &record.definition.mounts;
-            if mounts.iter().any(|mount| mount.volume == name.as_str()) {
+            let has_it = mounts.iter().any(|mount| mount.volume == name.as_str());
+            if has_it && !record.removed {
                 users.push(record.id().to_string());
             }
         });

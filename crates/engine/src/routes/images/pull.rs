@@ -44,7 +44,9 @@ async fn pull(
     headers: &HeaderMap,
 ) -> Result<Response> {
     let wanted = reference(name, params.get("tag"))?;
-    if wanted.tag().is_none() && wanted.digest().is_none() {
+    // Reading a name gives it a tag, so what was said is looked at: the part behind the registry.
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if params.get("tag").is_none() && !last.contains([':', '@']) {
         return Err(all_tags(&wanted));
     }
     let auth = login(headers)?;
@@ -76,7 +78,10 @@ async fn import(
         .get("repo")
         .map(|name| reference(name, params.get("tag")))
         .transpose()?;
-    let message = params.get("message").unwrap_or_default().to_owned();
+    let message = params
+        .get("message")
+        .unwrap_or("Imported from -")
+        .to_owned();
     let changes: Vec<String> = params.all("changes").map(str::to_owned).collect();
     let (lines, received) = progress::channel();
     let work = async move {
