@@ -19,6 +19,8 @@ pub mod place;
 pub mod root;
 pub mod stat;
 mod sys;
+#[cfg(test)]
+mod tests;
 pub mod unpack;
 pub mod view;
 pub mod walk;
