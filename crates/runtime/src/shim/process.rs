@@ -122,6 +122,8 @@ impl Server {
             let at = self.started_at;
             self.engine.tell(&Progress::Started { pid, at });
             self.engine.done();
+            // Without it the shim is only larger.
+            let _ = crate::sys::forget_code();
         } else {
             self.exec_started(number, pid, framed);
         }
