@@ -4,6 +4,7 @@
 //! that doesn't gets the output as a body that streams.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,8 +14,9 @@ use gantry_runtime::AttachStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
+use rustix::event::epoll;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_util::io::ReaderStream;
 
@@ -223,43 +225,29 @@ async fn feed(
 }
 
 /// Tells when a client is gone altogether, which a mere end of its input isn't, though nothing is written to it.
+///
+/// An epoll instance of its own that is asked for nothing: so it tells of the socket's hang-up only. Waiting for the
+/// socket's readability would return for ever once the client has ended its input.
 struct Gone {
-    socket: UnixStream,
+    hangup: AsyncFd<OwnedFd>,
 }
 
 impl Gone {
-    /// Watches a descriptor of its own, so that the readiness that reads and writes wait for isn't touched.
     fn of(client: &UnixStream) -> io::Result<Gone> {
-        let copy = rustix::io::fcntl_dupfd_cloexec(client, 3)?;
+        let hangup = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(
+            &hangup,
+            client,
+            epoll::EventData::new_u64(0),
+            epoll::EventFlags::empty(),
+        )?;
         Ok(Gone {
-            socket: UnixStream::from_std(copy.into())?,
+            hangup: super::sys::watch(hangup)?,
         })
     }
 
     async fn wait(&self) {
-        loop {
-            if self.socket.readable().await.is_err() {
-                return;
-            }
-            let look = self.socket.try_io(Interest::READABLE, || {
-                let mut polled = [PollFd::new(&self.socket, PollFlags::RDHUP)];
-                let now = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                };
-                poll(&mut polled, Some(&now))?;
-                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-                if polled[0].revents().intersects(gone) {
-                    Ok(())
-                } else {
-                    // Not yet: wait for the next change.
-                    Err(io::ErrorKind::WouldBlock.into())
-                }
-            });
-            match look {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                _ => return,
-            }
-        }
+        // An error would mean that the runtime ends: then so does this.
+        let _ = self.hangup.readable().await;
     }
 }

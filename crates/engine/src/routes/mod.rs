@@ -16,6 +16,7 @@ mod networks;
 pub mod params;
 mod prefix;
 mod query;
+mod sys;
 mod system;
 mod volumes;
 
