@@ -14,6 +14,9 @@ use crate::error::{CliError, Result};
 /// More bars than this are not drawn: a hostile daemon could name any number of layers.
 const MAX_BARS: usize = 512;
 
+const PLAIN: &str = "{prefix}: {msg}";
+const MEASURED: &str = "{prefix}: {msg} [{bar:50}]";
+
 /// One message of the daemon about a long job.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -119,9 +122,9 @@ impl Progress {
                     return Ok(());
                 }
                 let bar = bars.entry(id.clone()).or_insert_with(|| {
-                    let bar = all.add(ProgressBar::new(0));
-                    bar.set_prefix(id);
-                    bar
+                    // All it shows is set before it is shown.
+                    let bar = ProgressBar::new(0).with_style(style(PLAIN)).with_prefix(id);
+                    all.add(bar.with_message(status.clone()))
                 });
                 draw(bar, status, measured);
                 Ok(())
@@ -160,26 +163,27 @@ impl Drop for Progress {
     }
 }
 
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
 fn draw(bar: &ProgressBar, status: String, measured: Option<(u64, Option<u64>)>) {
-    let style = |template: &str| {
-        ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ")
-    };
     match measured {
         Some((current, Some(total))) => {
-            bar.set_style(style("{prefix}: {msg} [{bar:50}]"));
+            bar.set_style(style(MEASURED));
             bar.set_length(total);
             bar.set_position(current.min(total));
             let size = |bytes: u64| units::decimal(bytes as f64, 4);
             bar.set_message(format!("{status} {}/{}", size(current), size(total)));
         }
         Some((current, None)) => {
-            bar.set_style(style("{prefix}: {msg}"));
+            bar.set_style(style(PLAIN));
             bar.set_message(format!("{status} {}", units::decimal(current as f64, 4)));
         }
         None => {
-            bar.set_style(style("{prefix}: {msg}"));
+            bar.set_style(style(PLAIN));
             bar.set_message(status);
         }
     }

@@ -44,6 +44,7 @@ pub enum Piece {
 
 /// Splits `text`.
 pub fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
+    let lines = Lines::of(text);
     let mut pieces = Vec::new();
     let mut rest = 0;
     let mut trim_next = false;
@@ -63,7 +64,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain.to_owned()));
         }
-        let at = position(text, begin);
+        let at = lines.at(begin);
         let inner = text[begin..].trim_start();
         if inner.starts_with("/*") {
             let from = text.len() - inner.len();
@@ -82,6 +83,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
         }
         let mut lexer = Lexer {
             text,
+            lines: &lines,
             here: begin,
             tokens: Vec::new(),
         };
@@ -97,11 +99,22 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     Ok(pieces)
 }
 
-fn position(text: &str, here: usize) -> At {
-    let before = &text[..here];
-    At {
-        line: before.matches('\n').count() + 1,
-        column: here - before.rfind('\n').map_or(0, |newline| newline + 1),
+/// Where each line begins.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Lines {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines(std::iter::once(0).chain(ends).collect())
+    }
+
+    fn at(&self, here: usize) -> At {
+        let line = self.0.partition_point(|begin| *begin <= here);
+        let begin = self.0.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        At {
+            line,
+            column: here - begin,
+        }
     }
 }
 
@@ -115,6 +128,7 @@ fn error(at: At, message: impl Into<String>) -> TemplateError {
 
 struct Lexer<'a> {
     text: &'a str,
+    lines: &'a Lines,
     here: usize,
     tokens: Vec<Token>,
 }
@@ -125,7 +139,7 @@ impl Lexer<'_> {
     }
 
     fn fail<T>(&self, message: impl Into<String>) -> Result<T, TemplateError> {
-        Err(error(position(self.text, self.here), message))
+        Err(error(self.lines.at(self.here), message))
     }
 
     /// Reads up to behind `}}`; whether the text behind it is to be trimmed.

@@ -1,6 +1,9 @@
 //! The real program against an engine that says what the test wants.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should fail"
+)]
 
 mod choosing;
 mod engine;
