@@ -3,14 +3,14 @@
 use clap::Args;
 use clap::builder::ArgAction;
 
+use super::accompany::{Signals, accompanied, signals};
 use super::exit_of::{Exit, waiting};
-use super::resize;
 use super::run::flag;
 use crate::app::App;
 use crate::daemon::{Call, segment};
 use crate::error::{CliError, Result};
+use crate::terminal::check_tty;
 use crate::terminal::session::{Ended, Session};
-use crate::terminal::{self, check_tty};
 
 /// `--sig-proxy` and `--detach-keys`.
 #[derive(Debug, Args)]
@@ -120,18 +120,14 @@ pub async fn attach(
         daemon.hijack(call, target.tty),
         waiting(app, &target.id, condition),
     )?;
-    let kill_path = format!("/containers/{id}/kill");
-    let proxy = flags.sig_proxy.then(|| {
-        terminal::forward(|signal| {
-            let path = &kill_path;
-            async move {
-                // The process may have ended meanwhile.
-                let _ = daemon.call(Call::post(path).query("signal", signal)).await;
-            }
-        })
-    });
+    let container = format!("/containers/{id}");
+    let proxy = if flags.sig_proxy {
+        Signals::Forwarded
+    } else {
+        Signals::Ending
+    };
+    let signals = signals(daemon, &container, proxy);
     then.await?;
-    let resize_path = format!("/containers/{id}/resize");
     let session = Session {
         tty: target.tty,
         stdin,
@@ -143,24 +139,8 @@ pub async fn attach(
             Ended::Output => exit.code().await,
         }
     };
-    let others = async {
-        let resizing = async {
-            if target.tty {
-                resize::keep(daemon, &resize_path).await;
-            }
-            std::future::pending::<()>().await
-        };
-        match proxy {
-            Some(proxy) => tokio::join!(proxy, resizing).0,
-            None => resizing.await,
-        }
-    };
-    tokio::select! {
-        biased;
-        code = work => match code? {
-            Exit(0) => Ok(()),
-            Exit(code) => Err(CliError::Exit(code)),
-        },
-        () = others => Ok(()),
+    match accompanied(daemon, &container, target.tty, signals, work).await? {
+        Exit(0) => Ok(()),
+        Exit(code) => Err(CliError::Exit(code)),
     }
 }

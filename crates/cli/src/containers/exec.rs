@@ -6,8 +6,8 @@ use bollard::models::ExecConfig;
 use clap::Args;
 use serde_json::json;
 
+use super::accompany::{Signals, accompanied, signals};
 use super::create::environment;
-use super::resize;
 use crate::app::App;
 use crate::daemon::{Call, Daemon, segment};
 use crate::error::{CliError, Result};
@@ -93,26 +93,16 @@ impl Exec {
             stdin,
             keys,
         };
-        let resize_path = format!("/exec/{}/resize", segment(&exec.id));
-        let ended = terminal::ended();
-        tokio::select! {
-            biased;
-            result = session.run(streams) => match result? {
+        let process = format!("/exec/{}", segment(&exec.id));
+        let work = async {
+            match session.run(streams).await? {
                 Ended::Detached => Ok(()),
                 Ended::Output => exit(daemon, &exec.id).await,
-            },
-            () = resizing(daemon, &resize_path, self.tty) => Ok(()),
-            // The session is dropped first, which puts the terminal back.
-            code = ended => Err(CliError::Exit(code)),
-        }
+            }
+        };
+        let signals = signals(daemon, &process, Signals::Ending);
+        accompanied(daemon, &process, self.tty, signals, work).await
     }
-}
-
-async fn resizing(daemon: &Daemon, path: &str, tty: bool) {
-    if tty {
-        resize::keep(daemon, path).await;
-    }
-    std::future::pending().await
 }
 
 async fn exit(daemon: &Daemon, id: &str) -> Result<()> {

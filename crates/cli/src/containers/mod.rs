@@ -1,5 +1,6 @@
 //! Containers.
 
+mod accompany;
 mod archive;
 mod attach;
 mod cp;
@@ -18,7 +19,6 @@ mod port;
 mod ports_shown;
 pub mod prune;
 mod rename;
-mod resize;
 mod restart;
 mod rm;
 mod run;

@@ -3,16 +3,16 @@
 use clap::Args;
 use clap::builder::ArgAction;
 
+use super::accompany::{Signals, accompanied, signals};
 use super::create::{ContainerFlags, create};
 use super::exit_of::{Exit, waiting};
-use super::resize;
 use crate::app::App;
 use crate::daemon::{Call, segment};
 use crate::error::{CliError, Result};
 use crate::output;
+use crate::terminal::check_tty;
 use crate::terminal::detach::DetachKeys;
 use crate::terminal::session::{Ended, Session};
-use crate::terminal::{self, check_tty};
 
 /// Create and run a new container from an image
 #[derive(Debug, Args)]
@@ -95,43 +95,22 @@ impl Run {
             ),
         )?;
 
-        // Signals are caught before there is a process to send them to: none ends us halfway.
-        let kill = |signal: &'static str| {
-            let id = id.clone();
-            async move {
-                // The process may have ended meanwhile.
-                let path = format!("/containers/{}/kill", segment(&id));
-                let _ = daemon.call(Call::post(&path).query("signal", signal)).await;
-            }
+        let container = format!("/containers/{}", segment(&id));
+        let proxy = if self.sig_proxy {
+            Signals::Forwarded
+        } else {
+            Signals::Ending
         };
-        let proxy = self.sig_proxy.then(|| terminal::forward(kill));
+        let signals = signals(daemon, &container, proxy);
         start(app, &id).await?;
-
         let session = Session { tty, stdin, keys };
-        let path = format!("/containers/{}/resize", segment(&id));
         let work = async {
             match session.run(streams).await? {
                 Ended::Detached => Ok(None),
                 Ended::Output => exit.code().await.map(Some),
             }
         };
-        let others = async {
-            let resizing = async {
-                if tty {
-                    resize::keep(daemon, &path).await;
-                }
-                std::future::pending::<()>().await
-            };
-            match proxy {
-                Some(proxy) => tokio::join!(proxy, resizing).0,
-                None => resizing.await,
-            }
-        };
-        let code = tokio::select! {
-            biased;
-            result = work => result?,
-            () = others => None,
-        };
+        let code = accompanied(daemon, &container, tty, signals, work).await?;
         match code {
             None | Some(Exit(0)) => Ok(()),
             Some(Exit(code)) => Err(CliError::Exit(code)),
