@@ -150,9 +150,9 @@ pub enum ImageError {
         /// Familiar reference.
         reference: String,
         /// Asked for.
-        wanted: Platform,
+        wanted: Box<Platform>,
         /// The image's.
-        found: Platform,
+        found: Box<Platform>,
     },
 
     /// Content that isn't what its name says.

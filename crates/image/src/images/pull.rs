@@ -161,8 +161,8 @@ impl<P: Fn(Progress) + Send + Sync> Pull<'_, P> {
         match &self.platform {
             Some(wanted) if !wanted.accepts(found) => Err(ImageError::WrongPlatform {
                 reference: self.reference.familiar(),
-                wanted: wanted.clone(),
-                found: found.clone(),
+                wanted: Box::new(wanted.clone()),
+                found: Box::new(found.clone()),
             }),
             _ => Ok(()),
         }

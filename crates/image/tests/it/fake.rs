@@ -176,8 +176,10 @@ async fn serve(
         }
         write.write_all(format!("{head}\r\n").as_bytes()).await?;
         write.write_all(&body).await?;
-        while endless {
-            write.write_all(&[b' '; 4096]).await?;
+        if endless {
+            loop {
+                write.write_all(&[b' '; 4096]).await?;
+            }
         }
         if stall {
             // Until the client has enough.

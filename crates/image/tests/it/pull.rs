@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::fake::{Answer, Fake, serve_image};
 use crate::registry::Registry;
-use crate::tars::{OCI_INDEX, OCI_MANIFEST, Tar, TestImage, gzip, plain, small_image, zstd};
+use crate::tars::{
+    LayerTar, OCI_INDEX, OCI_MANIFEST, Tar, TestImage, gzip, plain, small_image, zstd,
+};
 use crate::{Lines, Place};
 
 pub fn reference(text: &str) -> Reference {
@@ -557,7 +559,7 @@ async fn a_big_image_comes_quickly_enough_to_be_measured() {
             tar.end()
         })
         .collect();
-    let layers: Vec<(&[u8], fn(&[u8]) -> Vec<u8>)> = tars
+    let layers: Vec<LayerTar<'_>> = tars
         .iter()
         .map(|tar| (tar.as_slice(), gzip as fn(&[u8]) -> Vec<u8>))
         .collect();

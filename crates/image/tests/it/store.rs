@@ -39,7 +39,7 @@ async fn what_is_half_made_is_removed() {
     fs::write(root.join("blobs/sha256/abc"), "x").expect("left-over");
     let images = place.open().await;
     place.settled(1).await;
-    assert_eq!(content(&*images.get("x:1").await.expect("get")), "x");
+    assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn layers_of_another_boot_are_checked_and_made_again() {
         .execute("UPDATE layers SET unsettled = 'another boot'", [])
         .expect("update");
     let images = place.open().await;
-    assert_eq!(content(&*images.get("x:1").await.expect("get")), "x");
+    assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
     place.settled(1).await;
 }
 
@@ -71,7 +71,7 @@ async fn a_lost_folder_is_made_again_from_the_blob() {
     fs::remove_dir_all(&images.get("x:1").await.expect("get").layers[0].path).expect("remove");
     drop(images);
     let images = place.open().await;
-    assert_eq!(content(&*images.get("x:1").await.expect("get")), "x");
+    assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_image_that_is_lost_is_forgotten_and_can_be_had_again() {
         .load(std::io::Cursor::new(archive), |_| ())
         .await
         .expect("load");
-    assert_eq!(content(&*images.get("x:1").await.expect("get")), "x");
+    assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
 }
 
 #[tokio::test]

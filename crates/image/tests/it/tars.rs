@@ -117,6 +117,9 @@ pub fn zstd(data: &[u8]) -> Vec<u8> {
     zstd::encode_all(data, 1).expect("zstd")
 }
 
+/// An uncompressed tar, and how it is to be compressed.
+pub type LayerTar<'a> = (&'a [u8], fn(&[u8]) -> Vec<u8>);
+
 /// An image as a registry has it.
 #[derive(Clone)]
 pub struct TestImage {
@@ -132,15 +135,11 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 impl TestImage {
     /// From uncompressed tars and how each is to be compressed.
-    pub fn new(layers: &[(&[u8], fn(&[u8]) -> Vec<u8>)], run: Value) -> TestImage {
+    pub fn new(layers: &[LayerTar<'_>], run: Value) -> TestImage {
         TestImage::for_platform("amd64", layers, run)
     }
 
-    pub fn for_platform(
-        architecture: &str,
-        layers: &[(&[u8], fn(&[u8]) -> Vec<u8>)],
-        run: Value,
-    ) -> TestImage {
+    pub fn for_platform(architecture: &str, layers: &[LayerTar<'_>], run: Value) -> TestImage {
         let diff_ids: Vec<String> = layers
             .iter()
             .map(|(tar, _)| Digest::of(tar).to_string())
