@@ -195,7 +195,7 @@ impl<R: Read> Entries<R> {
 
     /// The next header that isn't zero; none at the end, marked or not.
     fn header(&mut self) -> Result<Option<Header>, ArchiveError> {
-        let skip = self.left + self.padding;
+        let skip = self.left.saturating_add(self.padding);
         let skipped = io::copy(&mut (&mut self.reader).take(skip), &mut io::sink()).at(READ, "")?;
         if skipped != skip {
             return Err(invalid("it ends in the middle of a file"));

@@ -514,3 +514,39 @@ fn a_stopped_container_is_written_to_in_its_upper_folder() {
     );
     assert!(!place.at("lower/etc/file").exists());
 }
+
+proptest::proptest! {
+    /// Whatever is damaged, it is an error or an archive, never a panic, and nothing is written outside.
+    #[test]
+    fn damaged_archives_do_no_harm(
+        damage in proptest::collection::vec((0_usize..4096, proptest::prelude::any::<u8>()), 0..12),
+        mend in proptest::prelude::any::<bool>(),
+    ) {
+        let place = Place::new();
+        let mut archive = tar(&[
+            ("d", FOLDER, ""),
+            ("d/f", FILE, "content"),
+            ("l", LINK, "../../secret"),
+            ("l2", HARD, "d/f"),
+            ("l/x", FILE, "x"),
+        ]);
+        for (at, byte) in damage {
+            let at = at % archive.len();
+            archive[at] = byte;
+        }
+        if mend {
+            for block in archive.chunks_exact_mut(512) {
+                let mut header = tar::Header::from_byte_slice(block).clone();
+                if block.iter().any(|byte| *byte != 0) {
+                    header.set_cksum();
+                    block.copy_from_slice(header.as_bytes());
+                }
+            }
+        }
+        let _ = unpack(&place.root(), Path::new("/"), &archive[..], Options::default());
+        let outside = std::fs::read_to_string(place.at("secret")).unwrap();
+        proptest::prop_assert_eq!(outside, "outside");
+        let beside = std::fs::read_dir(place.dir.path()).unwrap().count();
+        proptest::prop_assert_eq!(beside, 2);
+    }
+}

@@ -297,16 +297,14 @@ fn volume_sizes(app: &App) -> Vec<Value> {
         .collect()
 }
 
-async fn login(body: Body) -> Result<Response> {
-    let auth: RegistryAuth = body::json(body).await?;
-    let registry = if auth.serveraddress.is_empty() {
-        "docker.io"
-    } else {
-        &auth.serveraddress
-    };
-    Err(Error::unsupported(format!(
-        "the engine can't check a login at {registry:?}"
-    )))
+async fn login(State(app): State<App>, body: Body) -> Result<Response> {
+    let asked: RegistryAuth = body::json(body).await?;
+    let registry = asked.serveraddress.clone();
+    let auth = images::auth(asked.resolved())
+        .ok_or_else(|| Error::invalid("the login names no account and no token"))?;
+    app.images.login(&registry, &auth).await?;
+    let answer = json!({ "Status": "Login Succeeded", "IdentityToken": "" });
+    Ok(answer::json(StatusCode::OK, &answer))
 }
 
 /// There are none.

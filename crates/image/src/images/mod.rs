@@ -3,6 +3,7 @@
 mod history;
 mod import;
 mod load;
+mod login;
 mod prune;
 mod pull;
 mod remove;

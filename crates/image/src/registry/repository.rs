@@ -42,6 +42,12 @@ impl Repository {
         self.endpoint.stall_limit
     }
 
+    /// Whether the server takes the endpoint's credentials.
+    pub(crate) async fn check_login(&self) -> Result<(), ImageError> {
+        let url = format!("{}/v2/", self.endpoint.base);
+        self.get(&url, None, None, Asked::Token).await.map(drop)
+    }
+
     /// A manifest by tag or digest, and its digest.
     pub(crate) async fn manifest(
         &self,

@@ -16,8 +16,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gantry_api::ApiVersion;
-use gantry_image::Reference;
+use gantry_api::{ApiVersion, RegistryAuth};
+use gantry_image::{Auth, Reference};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::App;
@@ -87,23 +87,28 @@ fn reference(name: &str, tag: Option<&str>) -> Result<Reference> {
 }
 
 /// The login that came with a request.
-fn login(headers: &HeaderMap) -> Result<Option<gantry_image::Auth>> {
+fn login(headers: &HeaderMap) -> Result<Option<Auth>> {
     let Some(value) = headers.get("X-Registry-Auth") else {
         return Ok(None);
     };
     let value = value.to_str().unwrap_or_default();
-    let auth = gantry_api::RegistryAuth::from_header(value)
-        .map_err(|error| Error::invalid(error.to_string()))?;
-    Ok(auth.map(|auth| {
-        if !auth.registrytoken.is_empty() {
-            gantry_image::Auth::RegistryToken(auth.registrytoken)
-        } else if !auth.identitytoken.is_empty() {
-            gantry_image::Auth::IdentityToken(auth.identitytoken)
-        } else {
-            gantry_image::Auth::Password {
-                user: auth.username,
-                password: auth.password,
-            }
-        }
-    }))
+    let auth =
+        RegistryAuth::from_header(value).map_err(|error| Error::invalid(error.to_string()))?;
+    Ok(auth.and_then(self::auth))
+}
+
+/// A client's credentials as the image store takes them; none where it has none.
+pub(super) fn auth(auth: RegistryAuth) -> Option<Auth> {
+    if auth.is_anonymous() {
+        None
+    } else if !auth.registrytoken.is_empty() {
+        Some(Auth::RegistryToken(auth.registrytoken))
+    } else if !auth.identitytoken.is_empty() {
+        Some(Auth::IdentityToken(auth.identitytoken))
+    } else {
+        Some(Auth::Password {
+            user: auth.username,
+            password: auth.password,
+        })
+    }
 }
