@@ -21,6 +21,16 @@ use crate::state::{Engine, off_reactor};
 
 /// Most changes that are listed: an answer is one JSON text in memory.
 const MOST: usize = 1_000_000;
+/// What the engine puts into every root for its mounts: no doing of the container's.
+const OURS: &[&str] = &[
+    "/dev",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/proc",
+    "/sbin/docker-init",
+    "/sys",
+];
 /// Deepest folder that is looked into.
 const DEEPEST: usize = 512;
 
@@ -53,7 +63,34 @@ fn list(upper: &Path, layers: &[PathBuf]) -> Result<Vec<FilesystemChange>> {
     walk.folder(root, &PathBuf::from("/"), 0);
     let mut found = walk.found;
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
+    Ok(without_ours(found))
+}
+
+/// Takes out what the engine added, and the folders that only changed by it.
+fn without_ours(mut found: Vec<FilesystemChange>) -> Vec<FilesystemChange> {
+    let is_ours = |change: &FilesystemChange| {
+        change.kind == ChangeType::_1 && OURS.contains(&change.path.as_str())
+    };
+    let parents: Vec<String> = found
+        .iter()
+        .filter(|change| is_ours(change))
+        .filter_map(|change| {
+            Some(
+                Path::new(&change.path)
+                    .parent()?
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        })
+        .collect();
+    found.retain(|change| !is_ours(change));
+    for parent in parents {
+        let inside = format!("{parent}/");
+        if !found.iter().any(|change| change.path.starts_with(&inside)) {
+            found.retain(|change| change.path != parent);
+        }
+    }
+    found
 }
 
 struct Walk {
@@ -134,6 +171,27 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_engine_adds_is_no_change() {
+        let change = |path: &str, kind| FilesystemChange {
+            path: path.to_owned(),
+            kind,
+        };
+        let ours = [
+            ("/dev", ChangeType::_1),
+            ("/etc", ChangeType::_0),
+            ("/etc/hosts", ChangeType::_1),
+        ];
+        let mut found: Vec<_> = ours.map(|(path, kind)| change(path, kind)).into();
+        assert_eq!(without_ours(found.clone()), []);
+        found.push(change("/etc/passwd", ChangeType::_0));
+        let left: Vec<String> = without_ours(found)
+            .into_iter()
+            .map(|change| change.path)
+            .collect();
+        assert_eq!(left, ["/etc", "/etc/passwd"]);
+    }
 
     #[test]
     fn added_and_changed_are_told_apart_and_links_are_not_followed() {

@@ -123,7 +123,6 @@ pub async fn start_in_turn(
             if record.state.phase == Phase::Restarting {
                 record.state.phase = Phase::Exited;
             }
-            record.state.exits += 1;
             if let Err(error) = save(engine, &record).await {
                 tracing::warn!(container.id = %record.id(), %error, "a failed start couldn't be recorded");
             }

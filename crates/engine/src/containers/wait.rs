@@ -84,7 +84,12 @@ impl Waiting {
         let record = self.changes.borrow().clone();
         Waited {
             code: record.state.exit_code,
-            error: record.state.error,
+            // One that is gone has nothing to complain of any more.
+            error: if condition == Condition::Removed {
+                String::new()
+            } else {
+                record.state.error
+            },
         }
     }
 }

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::App;
-use super::containers::Params;
+use super::params::Params;
 use crate::containers::moment;
 use crate::error::{Error, Result};
 use crate::events::{Event, Subject};
@@ -46,10 +46,9 @@ pub fn routes() -> Router<App> {
 }
 
 async fn events(State(engine): State<App>, params: Params) -> Result<Response> {
-    let filters = Filters::parse(params.get("filters").map(String::as_str), FILTERS)
-        .map_err(|error| Error::invalid(error.to_string()))?;
+    let filters = params.filters(FILTERS)?;
     let now = OffsetDateTime::now_utc();
-    let time = |key: &str| moment::parse_optional(params.get(key).map(String::as_str), now);
+    let time = |key: &str| moment::parse_optional(params.get(key), now);
     let (since, until) = (time("since")?, time("until")?);
     if let (Some(since), Some(until)) = (since, until)
         && since > until
@@ -113,7 +112,7 @@ struct Wanted {
 impl Wanted {
     fn lets(&self, event: &Event) -> bool {
         let filters = &self.filters;
-        let attribute = |key: &str| event.attributes.get(key).map(String::as_str);
+        let attribute = |key: &str| event.attributes.get(key);
         let named = |subject: Subject| {
             move |wanted: &str| {
                 event.subject == subject

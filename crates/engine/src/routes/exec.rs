@@ -10,8 +10,8 @@ use gantry_api::models::{ExecConfig, ExecStartConfig, IdResponse};
 use http::StatusCode;
 
 use super::answer::json;
-use super::containers::Params;
 use super::hijack::{Hijack, Session};
+use super::params::Params;
 use super::{App, query};
 use crate::containers::console_size;
 use crate::containers::detach::DetachKeys;

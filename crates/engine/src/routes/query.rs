@@ -2,19 +2,9 @@
 
 use crate::error::{Error, Result};
 
-/// Yes or no: everything but a few words is yes, as Docker has it.
-pub fn flag(value: Option<&String>) -> bool {
-    value.is_some_and(|text| {
-        !matches!(
-            text.trim().to_ascii_lowercase().as_str(),
-            "" | "0" | "no" | "false" | "none"
-        )
-    })
-}
-
 /// A number; none where nothing is said.
-pub fn number(name: &str, value: Option<&String>) -> Result<Option<i64>> {
-    match value.map(String::as_str) {
+pub fn number(name: &str, value: Option<&str>) -> Result<Option<i64>> {
+    match value {
         None | Some("") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
             Error::invalid(format!(
@@ -27,10 +17,10 @@ pub fn number(name: &str, value: Option<&String>) -> Result<Option<i64>> {
 
 /// Rows and columns, `h` and `w`.
 pub fn size(
-    height: Option<&String>,
-    width: Option<&String>,
+    height: Option<&str>,
+    width: Option<&str>,
 ) -> Result<gantry_runtime::spec::ConsoleSize> {
-    let side = |name: &str, value: Option<&String>| {
+    let side = |name: &str, value: Option<&str>| {
         let number = number(name, value)?
             .ok_or_else(|| Error::invalid(format!("invalid resize {name}: it is missing")))?;
         u16::try_from(number)
@@ -47,24 +37,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_as_docker_reads_them() {
-        for (text, yes) in [
-            ("1", true),
-            ("true", true),
-            ("yes", true),
-            ("0", false),
-            ("False", false),
-            ("", false),
-            ("none", false),
-        ] {
-            assert_eq!(flag(Some(&text.to_owned())), yes, "{text}");
-        }
-        assert!(!flag(None));
-    }
-
-    #[test]
     fn sizes_out_of_range_are_refused() {
-        let size = |h: &str, w: &str| size(Some(&h.to_owned()), Some(&w.to_owned()));
+        let size = |h: &str, w: &str| size(Some(h), Some(w));
         assert!(size("24", "80").is_ok());
         for (h, w) in [("", "80"), ("-1", "80"), ("70000", "80"), ("x", "80")] {
             assert_eq!(size(h, w).unwrap_err().kind().status(), 400, "{h} {w}");

@@ -5,14 +5,14 @@ use axum::response::Response;
 use gantry_runtime::AttachOptions;
 use gantry_runtime::log::Query;
 
-use super::Params;
 use super::logs::{Shape, so_far};
 use crate::containers::attach::{self, Attached};
 use crate::containers::detach::DetachKeys;
 use crate::containers::logs;
 use crate::error::{Error, Result};
+use crate::routes::App;
 use crate::routes::hijack::{Hijack, Session};
-use crate::routes::{App, query};
+use crate::routes::params::Params;
 
 pub(super) async fn attach(
     State(engine): State<App>,
@@ -21,19 +21,14 @@ pub(super) async fn attach(
     mut request: Request,
 ) -> Result<Response> {
     let container = engine.containers.find(&name)?;
-    let wants = |key: &str| query::flag(params.get(key));
+    let wants = |key: &str| params.flag(key);
     let (tty, open_stdin) = container.with(|record| {
         (
             record.definition.config.tty == Some(true),
             record.definition.config.open_stdin == Some(true),
         )
     });
-    let keys = DetachKeys::parse(
-        params
-            .get("detachKeys")
-            .map(String::as_str)
-            .unwrap_or_default(),
-    )?;
+    let keys = DetachKeys::parse(params.get("detachKeys").unwrap_or_default())?;
     let options = AttachOptions {
         stdin: wants("stdin") && open_stdin,
         stdout: wants("stdout"),

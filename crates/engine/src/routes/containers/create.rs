@@ -7,11 +7,11 @@ use gantry_api::create;
 use gantry_api::models::ContainerCreateResponse;
 use http::StatusCode;
 
-use super::Params;
 use crate::containers::create::Create;
 use crate::error::{Error, Result};
 use crate::routes::App;
 use crate::routes::answer::json;
+use crate::routes::params::Params;
 
 pub(super) async fn create(
     State(engine): State<App>,
@@ -25,7 +25,7 @@ pub(super) async fn create(
             parsed.unknown.join(", ").escape_debug()
         )));
     }
-    let text = |key: &str| params.get(key).cloned().filter(|text| !text.is_empty());
+    let text = |key: &str| params.get(key).map(str::to_owned);
     let command = Create {
         name: text("name"),
         platform: text("platform"),

@@ -3,14 +3,13 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
-use gantry_api::Filters;
 use gantry_api::models::{ContainerPruneResponse, ContainerUpdateBody, ContainerUpdateResponse};
 use http::StatusCode;
 
-use super::Params;
 use crate::containers::{freezer, prune, remove, rename, resize, signal, start, stop, update};
 use crate::error::{Error, Result};
 use crate::routes::answer::json;
+use crate::routes::params::Params;
 use crate::routes::{App, query};
 
 pub(super) async fn start(
@@ -22,9 +21,9 @@ pub(super) async fn start(
 }
 
 fn how_to_stop(params: &Params) -> Result<stop::Stop> {
-    let signal = params.get("signal").filter(|text| !text.is_empty());
+    let signal = params.get("signal");
     Ok(stop::Stop {
-        signal: signal.map(|text| signal::parse(text)).transpose()?,
+        signal: signal.map(signal::parse).transpose()?,
         timeout: query::number("t", params.get("t"))?,
     })
 }
@@ -55,7 +54,7 @@ pub(super) async fn kill(
     params: Params,
 ) -> Result<StatusCode> {
     let container = engine.containers.find(&name)?;
-    let signal = match params.get("signal").map(String::as_str) {
+    let signal = match params.get("signal") {
         None | Some("") => libc::SIGKILL,
         Some(text) => signal::parse(text)?,
     };
@@ -84,8 +83,8 @@ pub(super) async fn rename(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<StatusCode> {
-    let new = params.get("name").cloned().unwrap_or_default();
-    rename::rename(&engine, &engine.containers.find(&name)?, &new).await?;
+    let new = params.get("name").unwrap_or_default();
+    rename::rename(&engine, &engine.containers.find(&name)?, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,22 +119,21 @@ pub(super) async fn remove(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<StatusCode> {
-    if query::flag(params.get("link")) {
+    if params.flag("link") {
         return Err(Error::unsupported(
             "links are not supported: there is none to remove",
         ));
     }
     let command = remove::Remove {
-        force: query::flag(params.get("force")),
-        volumes: query::flag(params.get("v")),
+        force: params.flag("force"),
+        volumes: params.flag("v"),
     };
     remove::remove(&engine, &engine.containers.find(&name)?, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn prune(State(engine): State<App>, params: Params) -> Result<Response> {
-    let filters = Filters::parse(params.get("filters").map(String::as_str), prune::FILTERS)
-        .map_err(|error| Error::invalid(error.to_string()))?;
+    let filters = params.filters(prune::FILTERS)?;
     let pruned = prune::prune(&engine, &filters).await?;
     let answer = ContainerPruneResponse {
         containers_deleted: Some(pruned.ids),

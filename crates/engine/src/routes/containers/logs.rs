@@ -9,10 +9,10 @@ use gantry_runtime::log::{Entries, Entry, LogError, Query, Stream};
 use http::header;
 use time::OffsetDateTime;
 
-use super::Params;
 use crate::containers::{logs, moment};
 use crate::error::{Error, Result};
-use crate::routes::{App, query};
+use crate::routes::App;
+use crate::routes::params::Params;
 
 /// How an entry is written.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +30,23 @@ pub(super) async fn logs(
 ) -> Result<Response> {
     let container = engine.containers.find(&name)?;
     let now = OffsetDateTime::now_utc();
-    let time = |key: &str| moment::parse_optional(params.get(key).map(String::as_str), now);
-    let tail = match params.get("tail").map(String::as_str) {
+    let time = |key: &str| moment::parse_optional(params.get(key), now);
+    let tail = match params.get("tail") {
         // What isn't a number is everything, as Docker has it; so is a negative one.
         None | Some("" | "all") => None,
         Some(text) => text.parse::<usize>().ok(),
     };
     let question = Query {
-        stdout: query::flag(params.get("stdout")),
-        stderr: query::flag(params.get("stderr")),
+        stdout: params.flag("stdout"),
+        stderr: params.flag("stderr"),
         since: time("since")?,
         until: time("until")?,
         tail,
-        follow: query::flag(params.get("follow")),
+        follow: params.flag("follow"),
     };
     let raw = container.with(|record| record.definition.config.tty == Some(true));
     let shape = Shape {
-        timestamps: query::flag(params.get("timestamps")),
+        timestamps: params.flag("timestamps"),
         raw,
     };
     let entries = logs::open(&engine, &container, question).await?;

@@ -8,16 +8,10 @@ mod read;
 mod stats;
 mod wait;
 
-use std::collections::HashMap;
-
 use axum::Router;
-use axum::extract::Query;
 use axum::routing::{delete, get, post};
 
 use super::App;
-
-/// The query of a request.
-pub(super) type Params = Query<HashMap<String, String>>;
 
 /// The routes.
 pub fn routes() -> Router<App> {

@@ -10,11 +10,11 @@ use gantry_api::models::ContainerStatsResponse;
 use http::{StatusCode, header};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::Params;
 use crate::containers::stats::{sample, with_previous};
 use crate::error::{Error, Result};
+use crate::routes::App;
 use crate::routes::answer::json;
-use crate::routes::{App, query};
+use crate::routes::params::Params;
 
 /// How often figures are told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -25,10 +25,8 @@ pub(super) async fn stats(
     params: Params,
 ) -> Result<Response> {
     let container = engine.containers.find(&name)?;
-    let streams = params
-        .get("stream")
-        .is_none_or(|text| query::flag(Some(text)));
-    let one_shot = query::flag(params.get("one-shot"));
+    let streams = params.get("stream").is_none() || params.flag("stream");
+    let one_shot = params.flag("one-shot");
     if streams && one_shot {
         return Err(Error::invalid("cannot have stream=true and one-shot=true"));
     }

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use gantry_api::models::{ContainerWaitExitError, ContainerWaitResponse};
 use http::header;
 
-use super::Params;
 use crate::containers::wait::{self, Condition};
 use crate::error::Result;
 use crate::routes::App;
+use crate::routes::params::Params;
 
 /// The head of the answer goes out at once: that is how a client knows that it waits, before it starts the container.
 pub(super) async fn wait(
@@ -18,12 +18,7 @@ pub(super) async fn wait(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Response> {
-    let condition = Condition::parse(
-        params
-            .get("condition")
-            .map(String::as_str)
-            .unwrap_or_default(),
-    )?;
+    let condition = Condition::parse(params.get("condition").unwrap_or_default())?;
     let waiting = wait::begin(&engine.containers.find(&name)?, condition);
     let body = futures::stream::once(async move {
         let waited = waiting.done().await;
