@@ -9,13 +9,12 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::netfilter::{ACK, Attributes, DUMP, Netfilter, Writer};
+use super::netfilter::{ACK, Attributes, DUMP, FAMILY_IPV4, Netfilter, Writer};
 use crate::NetworkError;
 
 const SUBSYSTEM: u16 = 1; // NFNL_SUBSYS_CTNETLINK
 const GET: u16 = (SUBSYSTEM << 8) | 1;
 const DELETE: u16 = (SUBSYSTEM << 8) | 2;
-const FAMILY_IPV4: u8 = 2; // AF_INET
 
 /// CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ID; CTA_TUPLE_IP, CTA_TUPLE_PROTO; CTA_IP_V4_SRC; CTA_PROTO_NUM
 const ORIGINAL: u16 = 1;

@@ -8,15 +8,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::netfilter::{ACK, CREATE, Netfilter, Writer};
+use super::netfilter::{ACK, CREATE, FAMILY_IPV4, NFTABLES, Netfilter, nft_batch};
 use crate::{NetworkError, PortBinding, Protocol};
 
-const SUBSYSTEM: u16 = 10; // NFNL_SUBSYS_NFTABLES
-const BATCH_BEGIN: u16 = 16;
-const BATCH_END: u16 = 17;
-const NEW_ELEMENT: u16 = (SUBSYSTEM << 8) | 12;
-const DELETE_ELEMENT: u16 = (SUBSYSTEM << 8) | 14;
-const FAMILY_IPV4: u8 = 2; // NFPROTO_IPV4
+const NEW_ELEMENT: u16 = (NFTABLES << 8) | 12;
+const DELETE_ELEMENT: u16 = (NFTABLES << 8) | 14;
 
 /// NFTA_SET_ELEM_LIST_*
 const LIST_TABLE: u16 = 1;
@@ -121,32 +117,31 @@ fn change(netfilter: &Netfilter, table: &str, kind: u16, redirects: &[Redirect])
     }
     let mut sorted = redirects.to_vec();
     sorted.sort();
-    let mut batch = Writer::default();
-    batch.message(BATCH_BEGIN, 0, 0, SUBSYSTEM, |_| {});
-    for same_map in sorted.chunk_by(|a, b| a.map == b.map) {
-        for part in same_map.chunks(PER_MESSAGE) {
-            let flags = if kind == NEW_ELEMENT {
-                ACK | CREATE
-            } else {
-                ACK
-            };
-            batch.message(kind, flags, FAMILY_IPV4, 0, |w| {
-                w.attribute(LIST_TABLE, &c_string(table));
-                w.attribute(LIST_SET, &c_string(part[0].map));
-                w.nested(LIST_ELEMENTS, |w| {
-                    for redirect in part {
-                        w.nested(ELEMENT, |w| {
-                            w.nested(KEY, |w| w.attribute(VALUE, &redirect.key));
-                            if kind == NEW_ELEMENT {
-                                w.nested(DATA, |w| w.attribute(VALUE, &redirect.target));
-                            }
-                        });
-                    }
+    let batch = nft_batch(|batch| {
+        for same_map in sorted.chunk_by(|a, b| a.map == b.map) {
+            for part in same_map.chunks(PER_MESSAGE) {
+                let flags = if kind == NEW_ELEMENT {
+                    ACK | CREATE
+                } else {
+                    ACK
+                };
+                batch.message(kind, flags, FAMILY_IPV4, 0, |w| {
+                    w.attribute(LIST_TABLE, &c_string(table));
+                    w.attribute(LIST_SET, &c_string(part[0].map));
+                    w.nested(LIST_ELEMENTS, |w| {
+                        for redirect in part {
+                            w.nested(ELEMENT, |w| {
+                                w.nested(KEY, |w| w.attribute(VALUE, &redirect.key));
+                                if kind == NEW_ELEMENT {
+                                    w.nested(DATA, |w| w.attribute(VALUE, &redirect.target));
+                                }
+                            });
+                        }
+                    });
                 });
-            });
+            }
         }
-    }
-    batch.message(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
+    });
     netfilter.talk(|socket| socket.execute(&batch))
 }
 

@@ -9,5 +9,6 @@ pub(crate) mod netfilter;
 pub(crate) mod rules;
 mod sys;
 pub(crate) mod sysctl;
+pub(crate) mod tables;
 
 pub(crate) use sys::watch;

@@ -26,8 +26,15 @@ pub(super) const DUMP: u16 = libc::NLM_F_DUMP as u16;
 
 /// `1 << (NFNLGRP_NFTABLES - 1)`, and two of the kinds of message that come by it.
 const RULES_GROUP: u32 = 1 << 6;
-const NEW_CHAIN: u16 = (10 << 8) | 3;
-const DELETED_RULE: u16 = (10 << 8) | 8;
+const NEW_CHAIN: u16 = (NFTABLES << 8) | 3;
+const DELETED_RULE: u16 = (NFTABLES << 8) | 8;
+
+/// NFNL_SUBSYS_NFTABLES
+pub(super) const NFTABLES: u16 = 10;
+/// NFPROTO_IPV4, which is AF_INET.
+pub(super) const FAMILY_IPV4: u8 = 2;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
 
 /// Bytes one read may bring; the kernel's dumps come in pages.
 const READ: usize = 64 * 1024;
@@ -91,6 +98,15 @@ impl Writer {
         let length = (self.bytes.len() - start) as u16;
         self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
     }
+}
+
+/// Changes to nftables that are made together or not at all.
+pub(super) fn nft_batch(changes: impl FnOnce(&mut Writer)) -> Writer {
+    let mut batch = Writer::default();
+    batch.message(BATCH_BEGIN, 0, 0, NFTABLES, |_| {});
+    changes(&mut batch);
+    batch.message(BATCH_END, 0, 0, NFTABLES, |_| {});
+    batch
 }
 
 /// A way to the netfilter of one network namespace. Blocking; the kernel answers at once.

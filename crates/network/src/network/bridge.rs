@@ -13,7 +13,7 @@ use super::{Inner, Network, blocking};
 use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
 use crate::kernel::netfilter::{Netfilter, watch_rules};
-use crate::kernel::{firewalls, rules, sysctl};
+use crate::kernel::{firewalls, rules, sysctl, tables};
 use crate::{MacAddress, NetworkError, Options, Subnet};
 
 /// Packet size where the host has no default route.
@@ -54,6 +54,8 @@ impl Network {
         })
         .await?;
         let firewalls = firewalls::keep_exempt(options.bridge.clone(), changes)?;
+        let netfilter = Arc::new(netfilter);
+        remove_orphans(&links, &netfilter).await;
         let pool = Pool::new(&options.bridge, subnet, &options.exclude);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -69,6 +71,25 @@ impl Network {
                 attached: Mutex::default(),
             }),
         })
+    }
+}
+
+/// Removes the tables of networks whose bridge is gone. What fails is logged: this network works without it.
+async fn remove_orphans(links: &Links, netfilter: &Arc<Netfilter>) {
+    let asked = Arc::clone(netfilter);
+    // The tables before the bridges: an engine that starts just now makes its bridge first.
+    let removed = async {
+        let tables = blocking(move || tables::bridges(&asked)).await?;
+        for bridge in tables {
+            if links.find(&bridge).await?.is_none() {
+                let asked = Arc::clone(netfilter);
+                blocking(move || tables::remove(&asked, &bridge)).await?;
+            }
+        }
+        Ok::<_, NetworkError>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!(%error, "could not look for rules of networks that are gone");
     }
 }
 

@@ -38,7 +38,7 @@ struct Inner {
     /// Index of the bridge.
     bridge: u32,
     links: Links,
-    netfilter: Netfilter,
+    netfilter: Arc<Netfilter>,
     pool: Mutex<Pool>,
     burials: Burials,
     _firewalls: FirewallWatch,

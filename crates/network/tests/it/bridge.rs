@@ -161,3 +161,26 @@ fn a_firewall_that_comes_later_lets_containers_through() {
         eventually_async("the bridge is exempt again", exempt).await;
     });
 }
+
+#[test]
+fn rules_of_a_network_that_is_gone_are_removed() {
+    on_a_host(async |host| {
+        let dead = Network::open(host.options("gantry1", "10.89.0.1/24"))
+            .await
+            .unwrap();
+        let other = Network::open(host.options("gantry2", "10.90.0.1/24"))
+            .await
+            .unwrap();
+        container(&dead, "c").await;
+        drop(dead);
+        run("ip", &["link", "delete", "gantry1"]);
+        let _network = host.network().await;
+        let tables = run("nft", &["list", "tables"]);
+        assert!(!tables.contains("gantry-gantry1"), "{tables}");
+        assert!(
+            tables.contains("gantry-gantry0") && tables.contains("gantry-gantry2"),
+            "{tables}"
+        );
+        drop(other);
+    });
+}
