@@ -1,11 +1,24 @@
 //! gantryd: see the library.
 
+use std::io::Write as _;
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use gantry_engine::config::{Config, Flags};
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<()> {
-    let config = Config::load(Flags::parse())?;
+fn main() -> ExitCode {
+    match serve(Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "gantryd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: Flags) -> anyhow::Result<()> {
+    let config = Config::load(flags)?;
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&config.log_level))
         .with_writer(std::io::stderr)
@@ -19,8 +32,8 @@ fn main() -> anyhow::Result<()> {
         .thread_keep_alive(std::time::Duration::from_secs(1))
         .enable_all()
         .build()?;
-    runtime.block_on(gantry_engine::run::run(config))?;
+    let served = runtime.block_on(gantry_engine::run::run(config));
     // Followers of logs and the like may sit in blocking calls: they end with us.
     runtime.shutdown_background();
-    Ok(())
+    Ok(served?)
 }

@@ -1,0 +1,129 @@
+//! Answers that go on: they begin at once, and end with the client.
+
+use gantry_tests::until;
+use serde_json::{Value, json};
+
+use crate::{Open, create, descriptors, run, start, world};
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
+fn wait(name: &str, condition: &str) -> String {
+    format!(
+        "POST /containers/{name}/wait?condition={condition} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// The one JSON value in a chunked body.
+fn value(open: &mut Open) -> Value {
+    let _length = open.line();
+    serde_json::from_str(&open.line()).expect("JSON")
+}
+
+#[test]
+fn waits_answer_their_head_at_once_and_their_body_when_it_is_time() {
+    let world = world();
+    create(
+        &world,
+        "box",
+        &json!({ "Image": "busybox", "Cmd": ["sh", "-c", "exit 7"], "HostConfig": { "AutoRemove": true } }),
+    );
+    let mut stopped = Open::new(&world, &wait("box", "not-running"));
+    assert_eq!(
+        value(&mut stopped)["StatusCode"],
+        0,
+        "one that was never started doesn't run"
+    );
+    let mut next = Open::new(&world, &wait("box", "next-exit"));
+    let mut removed = Open::new(&world, &wait("box", "removed"));
+    assert!(next.is_quiet(), "it has not ended yet");
+    start(&world, "box");
+    assert_eq!(value(&mut next)["StatusCode"], 7);
+    assert_eq!(value(&mut removed)["StatusCode"], 7);
+    assert_eq!(
+        world.engine.ask("GET", "/containers/box/json", "").status,
+        404
+    );
+    assert_eq!(
+        world.engine.ask("POST", "/containers/box/wait", "").status,
+        404
+    );
+}
+
+#[test]
+fn whoever_leaves_a_stream_is_let_go_of() {
+    let world = world();
+    run(&world, "box", "echo first; sleep 1000");
+    let before = descriptors(&world);
+    let requests = [
+        get("/events"),
+        get("/containers/box/logs?stdout=1&follow=1"),
+        get("/containers/box/stats"),
+        wait("box", "next-exit"),
+    ];
+    let clients: Vec<Open> = requests
+        .iter()
+        .map(|request| Open::new(&world, request))
+        .collect();
+    assert!(descriptors(&world) >= before + clients.len());
+    drop(clients);
+    until(
+        "the engine to let go of those who left",
+        || match descriptors(&world) {
+            now if now <= before => Ok(()),
+            now => Err((before, now)),
+        },
+    );
+}
+
+#[test]
+fn figures_have_those_before_them() {
+    let world = world();
+    run(&world, "box", "while :; do :; done");
+    let mut stream = Open::new(&world, &get("/containers/box/stats?stream=1"));
+    let first = value(&mut stream);
+    let _end_of_chunk = stream.line();
+    let second = value(&mut stream);
+    assert_eq!(second["preread"], first["read"], "{second}");
+    assert_eq!(
+        second["precpu_stats"]["cpu_usage"],
+        first["cpu_stats"]["cpu_usage"]
+    );
+    let total = |value: &Value| {
+        value["cpu_stats"]["cpu_usage"]["total_usage"]
+            .as_u64()
+            .unwrap()
+    };
+    assert!(total(&second) > total(&first), "{first} {second}");
+    let once = world
+        .engine
+        .ask("GET", "/containers/box/stats?stream=0&one-shot=1", "")
+        .json();
+    assert_eq!(once["name"], "/box");
+}
+
+#[test]
+fn events_tell_a_life_in_order() {
+    let world = world();
+    let mut events = Open::new(
+        &world,
+        &get("/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D"),
+    );
+    let id = run(&world, "box", "exit 3");
+    world.engine.ask("POST", "/containers/box/wait", "");
+    assert_eq!(
+        world.engine.ask("DELETE", "/containers/box", "").status,
+        204
+    );
+    for action in ["create", "start", "die", "destroy"] {
+        let event = value(&mut events);
+        let _end_of_chunk = events.line();
+        assert_eq!(event["Action"], action, "{event}");
+        assert_eq!(event["Actor"]["ID"], id.as_str(), "{event}");
+        assert_eq!(event["Actor"]["Attributes"]["name"], "box", "{event}");
+        if action == "die" {
+            assert_eq!(event["Actor"]["Attributes"]["exitCode"], "3", "{event}");
+        }
+    }
+}
