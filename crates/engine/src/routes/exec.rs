@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use gantry_api::models::{ExecConfig, ExecStartConfig, IdResponse};
+use gantry_api::models::{ExecConfig, ExecStartConfig};
 use http::StatusCode;
 
 use super::answer::json;
@@ -40,7 +40,8 @@ async fn create(
         .map_err(|error| Error::invalid(format!("invalid JSON: {error}")))?;
     DetachKeys::parse(config.detach_keys.as_deref().unwrap_or_default())?;
     let id = exec::create(&engine, &container, config)?;
-    Ok(json(StatusCode::CREATED, &IdResponse { id }))
+    // Spelled as the daemon does, not as the specification's `IDResponse` does.
+    Ok(json(StatusCode::CREATED, &serde_json::json!({ "Id": id })))
 }
 
 async fn start(
