@@ -129,7 +129,7 @@ where
         tracing::error!("a connection is of a kind that can't be taken over");
         return;
     };
-    let client = parts.io.into_inner();
+    let mut client = parts.io.into_inner();
     let gone = match Gone::of(&client) {
         Ok(gone) => gone,
         Err(error) => {
@@ -141,15 +141,17 @@ where
         () = gone.wait() => {}
         () = async {
             let Some(session) = ready.await else { return };
-            pump(client, &parts.read_buf, session).await;
-            finish.await;
+            // The connection stays open until `finish`: its end is what a client takes for the process's end.
+            if pump(&mut client, &parts.read_buf, session).await == End::Output {
+                finish.await;
+            }
         } => {}
     }
 }
 
 /// Copies both ways until the process's output ends, or the client types the keys to leave.
-async fn pump(client: UnixStream, early: &[u8], session: Session) {
-    let (from_client, mut to_client) = client.into_split();
+async fn pump(client: &mut UnixStream, early: &[u8], session: Session) -> End {
+    let (from_client, mut to_client) = client.split();
     let AttachStream { mut output, stdin } = session.stream;
     let input = feed(early, from_client, stdin, session.keys);
     let show = async {
@@ -171,17 +173,26 @@ async fn pump(client: UnixStream, early: &[u8], session: Session) {
             left = &mut input, if !fed => {
                 fed = true;
                 if left == Fed::Left {
-                    break;
+                    return End::Left;
                 }
             }
             shown = &mut show => {
                 if let Err(error) = shown {
                     tracing::debug!(%error, "an attached client or process went away");
                 }
-                break;
+                return End::Output;
             }
         }
     }
+}
+
+/// How a session came to its end.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The process's output ended, or nobody can be told of it any more.
+    Output,
+    /// The client left the process to itself.
+    Left,
 }
 
 #[derive(Debug, PartialEq, Eq)]
