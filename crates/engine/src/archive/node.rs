@@ -66,8 +66,8 @@ pub struct Found {
     pub fd: Option<OwnedFd>,
     /// Names it: device and inode.
     pub identity: (u64, u64),
-    /// How many names it has.
-    pub names: u64,
+    /// Whether it has further names.
+    pub has_more_names: bool,
 }
 
 /// Reading must never wait for a writer, become our terminal, or follow.
@@ -125,7 +125,7 @@ impl Found {
             node,
             fd,
             identity: (stat.st_dev, stat.st_ino),
-            names: u64::from(stat.st_nlink),
+            has_more_names: stat.st_nlink > 1,
         }))
     }
 }

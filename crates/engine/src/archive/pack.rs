@@ -145,7 +145,7 @@ impl<W: Write> Visitor for Packer<W> {
         if node.kind == Kind::Folder && !name.as_bytes().ends_with(b"/") {
             name.push("/");
         }
-        if found.names > 1 && node.kind != Kind::Folder {
+        if found.has_more_names && node.kind != Kind::Folder {
             if let Some(first) = self.seen.get(&found.identity) {
                 node.kind = Kind::HardLink(first.into());
             } else if self.seen.len() < HARD_LINKS {

@@ -247,7 +247,7 @@ async fn disk_usage(
         let shared: HashMap<_, _> = used
             .images
             .iter()
-            .map(|image| (image.id.clone(), image.shared_size))
+            .map(|image| (image.id, image.shared_size))
             .collect();
         let all = Wanted::new(Filters::default(), &app.images, OffsetDateTime::now_utc()).await?;
         let images: Vec<Value> = app

@@ -120,7 +120,7 @@ impl Visitor for Copier<'_> {
         let name = path.file_name().map_or("_fresh".into(), OsString::from);
         let parent = self.open.last().unwrap_or(self.into);
         let node = &found.node;
-        if found.names > 1 && node.kind != Kind::Folder {
+        if found.has_more_names && node.kind != Kind::Folder {
             if let Some(first) = self.seen.get(&found.identity) {
                 let (from, old) = self.first_copy(first)?;
                 return place::hard_link(from.as_fd(), &old, parent.as_fd(), &name)
