@@ -158,12 +158,12 @@ impl From<bollard::errors::Error> for CliError {
                 Ok(ConnectError { endpoint, source }) => CliError::Connect { endpoint, source },
                 Err(err) => CliError::Connection(err),
             },
-            Error::JsonDataError { message, .. } => CliError::Invalid(format!(
-                "the engine's answer could not be read: {message}"
-            )),
-            Error::JsonSerdeError { err } => CliError::Invalid(format!(
-                "the engine's answer could not be read: {err}"
-            )),
+            Error::JsonDataError { message, .. } => {
+                CliError::Invalid(format!("the engine's answer could not be read: {message}"))
+            }
+            Error::JsonSerdeError { err } => {
+                CliError::Invalid(format!("the engine's answer could not be read: {err}"))
+            }
             other => CliError::Connection(std::io::Error::other(other)),
         }
     }

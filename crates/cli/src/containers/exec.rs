@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::accompany::{Signals, accompanied, signals};
 use super::create::environment;
+use super::run::{UNKNOWN, start_code};
 use crate::app::App;
 use crate::daemon::{Call, Daemon, segment};
 use crate::error::{CliError, Result};
@@ -85,9 +86,9 @@ impl Exec {
         let path = format!("/exec/{}/start", segment(&exec.id));
         let start = Call::post(&path).json(&json!({"Detach": self.detach, "Tty": self.tty}))?;
         if self.detach {
-            return daemon.call(start).await.map(drop);
+            return daemon.call(start).await.map(drop).map_err(coded);
         }
-        let streams = daemon.hijack(start, self.tty).await?;
+        let streams = daemon.hijack(start, self.tty).await.map_err(coded)?;
         let session = Session {
             tty: self.tty,
             stdin,
@@ -102,6 +103,23 @@ impl Exec {
         };
         let signals = signals(daemon, &process, Signals::Ending);
         accompanied(daemon, &process, self.tty, signals, work).await
+    }
+}
+
+/// A command that is missing or can't run has its shell's exit code, as with `run`.
+fn coded(error: CliError) -> CliError {
+    let code = match &error {
+        CliError::Daemon { message, .. } => start_code(message),
+        _ => UNKNOWN,
+    };
+    if code == UNKNOWN {
+        return error;
+    }
+    CliError::Coded {
+        code,
+        prefix: "",
+        source: Box::new(error),
+        suffix: "",
     }
 }
 

@@ -136,7 +136,7 @@ fn coded(error: CliError) -> CliError {
     }
     let code = match &error {
         CliError::Daemon { message, .. } => start_code(message),
-        _ => 125,
+        _ => UNKNOWN,
     };
     CliError::Coded {
         code,
@@ -146,7 +146,11 @@ fn coded(error: CliError) -> CliError {
     }
 }
 
-fn start_code(message: &str) -> u8 {
+/// Docker's exit code for what fails before the process and isn't its fault.
+pub const UNKNOWN: u8 = 125;
+
+/// The exit code for a start that failed with `message`.
+pub fn start_code(message: &str) -> u8 {
     let has = |text: &str| message.contains(text);
     if has("executable file not found")
         || has("no such file or directory")
@@ -156,7 +160,7 @@ fn start_code(message: &str) -> u8 {
     } else if has("permission denied") || has("not a directory") || has("is a directory") {
         126
     } else {
-        125
+        UNKNOWN
     }
 }
 

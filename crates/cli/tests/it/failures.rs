@@ -67,6 +67,25 @@ fn what_run_cannot_start_has_dockers_codes() {
 }
 
 #[test]
+fn what_exec_cannot_start_has_the_same_codes() {
+    let engine = Engine::new(|call| {
+        if call.line.contains("/containers/c/exec") {
+            answer("201 Created", r#"{"Id":"abc"}"#)
+        } else {
+            answer(
+                "400 Bad Request",
+                r#"{"message":"exec: \"x\": executable file not found in $PATH"}"#,
+            )
+        }
+    });
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "exec", "c", "x"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(127), "{}", stderr(&output));
+}
+
+#[test]
 fn dockers_tutorial_names_the_bundled_one_where_it_cannot_be_had() {
     let reply = ("404 Not Found", r#"{"message":"no registry answers"}"#);
     let (code, text) = complaint(
