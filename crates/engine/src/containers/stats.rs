@@ -55,25 +55,24 @@ pub async fn sample(
         io_serviced_recursive: Some(blocks(&figures.block_operations)),
         ..ContainerBlkioStats::default()
     });
-    if record.state.endpoint.is_some() {
-        if let Some(counters) = engine
+    if record.state.endpoint.is_some()
+        && let Some(counters) = engine
             .network
             .figures(&network::endpoint_id(record.id())?)
             .await?
-        {
-            let eth0 = ContainerNetworkStats {
-                rx_bytes: Some(counters.rx_bytes),
-                rx_packets: Some(counters.rx_packets),
-                rx_errors: Some(counters.rx_errors),
-                rx_dropped: Some(counters.rx_dropped),
-                tx_bytes: Some(counters.tx_bytes),
-                tx_packets: Some(counters.tx_packets),
-                tx_errors: Some(counters.tx_errors),
-                tx_dropped: Some(counters.tx_dropped),
-                ..ContainerNetworkStats::default()
-            };
-            stats.networks = Some(HashMap::from([("eth0".to_owned(), eth0)]));
-        }
+    {
+        let eth0 = ContainerNetworkStats {
+            rx_bytes: Some(counters.rx_bytes),
+            rx_packets: Some(counters.rx_packets),
+            rx_errors: Some(counters.rx_errors),
+            rx_dropped: Some(counters.rx_dropped),
+            tx_bytes: Some(counters.tx_bytes),
+            tx_packets: Some(counters.tx_packets),
+            tx_errors: Some(counters.tx_errors),
+            tx_dropped: Some(counters.tx_dropped),
+            ..ContainerNetworkStats::default()
+        };
+        stats.networks = Some(HashMap::from([("eth0".to_owned(), eth0)]));
     }
     Ok(stats)
 }

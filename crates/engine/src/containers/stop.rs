@@ -88,7 +88,7 @@ pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32)
         ends_within(
             container,
             record.state.exits,
-            Some(PATIENCE.unsigned_abs()).map(Duration::from_secs),
+            Some(Duration::from_secs(PATIENCE.unsigned_abs())),
         )
         .await;
     }

@@ -98,10 +98,8 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exit: Exit)
         container.backoff_reset();
     }
     // One that goes at once needs no note of its end: a crash here leaves it to the next start of the engine.
-    if !auto_remove {
-        if let Err(error) = start::save(engine, &record).await {
-            tracing::error!(container.id = %record.id(), %error, "an end couldn't be recorded; exit.json still has it");
-        }
+    if !auto_remove && let Err(error) = start::save(engine, &record).await {
+        tracing::error!(container.id = %record.id(), %error, "an end couldn't be recorded; exit.json still has it");
     }
     container.set(&turn, record.clone());
     if exit.oom_killed {
@@ -116,10 +114,9 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exit: Exit)
         notes::publish_network(engine, &record, "disconnect", network);
     }
     engine.execs.forget_of(record.id());
-    if auto_remove {
-        if let Err(error) = remove::remove_in_turn(engine, container, &turn, true).await {
-            tracing::error!(container.id = %record.id(), %error, "an ended container wasn't removed");
-        }
+    if auto_remove && let Err(error) = remove::remove_in_turn(engine, container, &turn, true).await
+    {
+        tracing::error!(container.id = %record.id(), %error, "an ended container wasn't removed");
     }
     next
 }

@@ -40,7 +40,7 @@ pub async fn list(engine: &Arc<Engine>, command: List) -> Result<Vec<ContainerSu
         .map(|container| container.record())
         .collect();
     records.retain(|record| !record.removed);
-    records.sort_by(|a, b| b.definition.created.cmp(&a.definition.created));
+    records.sort_by_key(|record| std::cmp::Reverse(record.definition.created));
     let everything = command.all || command.limit.is_some() || command.filter.names_a_state();
     let filter = command.filter.resolve(engine, &records).await?;
     records.retain(|record| {
