@@ -163,6 +163,17 @@ impl Engine {
         }
     }
 
+    /// Sends SIGKILL and doesn't wait: for a thread that holds the engine only by reference.
+    pub fn send_kill(&self) {
+        if let Some(pid) = self
+            .process
+            .as_ref()
+            .and_then(|process| Pid::from_raw(process.id().cast_signed()))
+        {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
     /// Asks it to end, and waits.
     ///
     /// # Panics

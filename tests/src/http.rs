@@ -29,6 +29,13 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The `Id` of a JSON body that has one.
+    #[must_use]
+    pub fn json_id(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        body["Id"].as_str().map(str::to_owned)
+    }
+
     /// The body as JSON.
     ///
     /// # Panics

@@ -210,6 +210,16 @@ pub fn web(page: &str) -> Image {
     Image::new(vec![server.tar(), site.tar()], &config)
 }
 
+/// One program of this machine, with the libraries it needs, which runs alone.
+#[must_use]
+pub fn program(path: &Path) -> Image {
+    let mut layer = Layer::new();
+    for file in std::iter::once(path.to_owned()).chain(libraries(path)) {
+        layer = layer.host_file(&file);
+    }
+    Image::new(vec![layer.tar()], &json!({"Entrypoint": [path]}))
+}
+
 /// The shared libraries that a program loads, by the names under which it looks for them.
 fn libraries(program: &Path) -> BTreeSet<PathBuf> {
     let text = crate::run(Command::new("ldd").arg(program)).ok();

@@ -48,7 +48,7 @@ fn look(engine: &Engine) -> Vec<String> {
 }
 
 /// Processes that name the engine's folder: shims, proxies, the engine.
-fn processes(folder: &Path) -> Vec<(u32, String)> {
+pub(crate) fn processes(folder: &Path) -> Vec<(u32, String)> {
     let folder = folder.to_string_lossy();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -9,6 +9,7 @@
 
 mod app;
 mod command;
+pub mod crash;
 mod engine;
 mod http;
 mod image;
@@ -22,7 +23,7 @@ pub use app::{App, Element, key};
 pub use command::{Running, Said, run};
 pub use engine::{Engine, Options, programs};
 pub use http::{Response, request};
-pub use image::{Image, Layer, busybox, web};
+pub use image::{Image, Layer, busybox, program, web};
 pub use network::{Namespace, Subnet, free_port};
 pub use registry::Registry;
 pub use terminal::Terminal;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::{
-    Engine, Namespace, Options, Registry, Running, Said, Terminal, busybox, programs, run,
+    Engine, Image, Namespace, Options, Registry, Running, Said, Terminal, busybox, programs, run,
 };
 
 /// Whose command line a test uses.
@@ -98,16 +98,23 @@ impl World {
     /// # Panics
     /// Where it doesn't take it.
     pub fn load_busybox(&self) {
-        let archive = busybox().archive("busybox:latest");
+        self.load(&busybox(), "busybox:latest");
+    }
+
+    /// Gives the engine an image.
+    ///
+    /// # Panics
+    /// Where it doesn't take it.
+    pub fn load(&self, image: &Image, tag: &str) {
         let kind = [("Content-Type", "application/x-tar")];
-        let answer = self
-            .engine
-            .try_ask("POST", "/images/load?quiet=1", &kind, &archive);
+        let answer =
+            self.engine
+                .try_ask("POST", "/images/load?quiet=1", &kind, &image.archive(tag));
         assert!(
             answer
                 .as_ref()
                 .is_ok_and(|answer| answer.status == 200 && !answer.text().contains("\"error\"")),
-            "loading busybox: {answer:?}"
+            "loading {tag}: {answer:?}"
         );
     }
 

@@ -17,6 +17,7 @@ macro_rules! both {
 mod api;
 mod app;
 mod copy;
+mod crash;
 mod exec;
 mod images;
 mod lifecycle;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
-use gantry_tests::{Client, PATIENCE, World, free_port, until};
+use gantry_tests::{Client, PATIENCE, World, free_port, program, until};
 
 both!(
     a_published_port_answers,
@@ -72,20 +72,19 @@ fn a_published_port_answers(client: Client) {
 
 fn datagrams_are_published_too(client: Client) {
     let world = World::new(client);
-    let serve = [
-        "run",
-        "-d",
-        "--name",
-        "box",
-        "-p",
-        "127.0.0.1::7/udp",
-        "busybox",
-        "udpsvd",
-        "0",
-        "7",
-        "cat",
-    ];
-    world.cli(&serve).ok();
+    let path = env!("CARGO_BIN_EXE_echo");
+    world.load(&program(std::path::Path::new(path)), "echo:latest");
+    world
+        .cli(&[
+            "run",
+            "-d",
+            "--name",
+            "box",
+            "-p",
+            "127.0.0.1::7/udp",
+            "echo",
+        ])
+        .ok();
     let said = world.cli(&["port", "box", "7/udp"]).ok();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
