@@ -73,7 +73,7 @@ fn what_cannot_be_honoured_is_said() {
     );
     create(
         "{\"Image\": \"busybox\", \"HostConfig\": {\"NetworkMode\": \"container:nobody\"}}",
-        404,
+        400,
         "nobody",
     );
     create(

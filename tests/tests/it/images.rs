@@ -84,7 +84,7 @@ fn what_the_registry_does_not_have(client: Client) {
         error.contains("connection refused") || error.contains("Connection refused"),
         "{error}"
     );
-    let error = world.cli(&["pull", "UPPER/case"]).fails(1);
+    let error = world.cli(&["pull", "team/UPPER"]).fails(1);
     assert!(error.contains("invalid reference format"), "{error}");
     assert_eq!(world.cli(&["images", "-q"]).ok(), "");
 }

@@ -36,7 +36,8 @@ impl Mode {
                     "Invalid network mode: invalid container format container:<name|id>",
                 )),
                 Some(query) => Ok(Mode::Container(query.to_owned())),
-                None => Err(Error::not_found(format!(
+                // Not 404: at a create that means the image to every client, which would pull it and try again.
+                None => Err(Error::invalid(format!(
                     "network {} not found",
                     other.escape_debug()
                 ))),

@@ -5,8 +5,9 @@ use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gantry_api::models::{ExecConfig, ExecStartConfig};
+use gantry_api::{StreamFrame, StreamKind};
 use http::StatusCode;
 
 use super::answer::json;
@@ -65,7 +66,8 @@ async fn start(
         .or_else(|| console_size(known.config.console_size.as_deref()));
     let detach = asked.detach == Some(true);
     let keys = DetachKeys::parse(known.config.detach_keys.as_deref().unwrap_or_default())?;
-    let running = exec::start(
+    let was_new = known.state() == exec::ExecState::Created;
+    let started = exec::start(
         &engine,
         &id,
         exec::StartExec {
@@ -73,11 +75,21 @@ async fn start(
             console_size: size,
         },
     )
-    .await?;
+    .await;
     if detach {
+        started?;
         return Ok(StatusCode::OK.into_response());
     }
     let hijack = Hijack::of(&mut request, tty);
+    let running = match started {
+        Ok(running) => running,
+        // Docker has taken the connection over by now: its client looks for the reason in the stream, and for the
+        // exit code in the exec.
+        Err(error) if was_new && matches!(known.state(), exec::ExecState::Ended { .. }) => {
+            return Ok(hijack.say(in_stream(&error.to_string(), tty)));
+        }
+        Err(error) => return Err(error),
+    };
     let keys = (tty && known.config.attach_stdin == Some(true)).then_some(keys);
     let stream = running.stream;
     let ready = async move {
@@ -90,6 +102,17 @@ async fn start(
     // A client asks for the exit code as soon as the stream ends: it must be known by then.
     let ended = running.exec;
     Ok(hijack.run(ready, async move { ended.ended().await }))
+}
+
+/// A message as the process's own output would be sent.
+fn in_stream(message: &str, tty: bool) -> Vec<u8> {
+    let line = format!("{message}\r\n");
+    if tty {
+        return line.into_bytes();
+    }
+    let mut frame = BytesMut::new();
+    StreamFrame::encode(StreamKind::Stdout, line.as_bytes(), &mut frame);
+    frame.to_vec()
 }
 
 async fn resize(

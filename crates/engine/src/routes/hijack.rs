@@ -108,6 +108,31 @@ impl Hijack {
     }
 }
 
+impl Hijack {
+    /// Answers with a message in the stream's place: there is no process to talk to.
+    pub fn say(self, message: Vec<u8>) -> Response {
+        let media = HeaderValue::from_static(self.media);
+        let Some(upgrade) = self.upgrade else {
+            return ([(header::CONTENT_TYPE, media)], Body::from(message)).into_response();
+        };
+        tokio::spawn(async move {
+            let sent = match upgrade.await {
+                Ok(upgraded) => TokioIo::new(upgraded).write_all(&message).await,
+                Err(error) => Err(io::Error::other(error)),
+            };
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a client left before it was told why nothing runs");
+            }
+        });
+        let headers = [
+            (header::CONTENT_TYPE, media),
+            (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+            (header::UPGRADE, HeaderValue::from_static("tcp")),
+        ];
+        (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+    }
+}
+
 fn wants_upgrade(headers: &HeaderMap) -> bool {
     let says = |name, word: &str| {
         headers

@@ -124,6 +124,12 @@ impl Server {
             self.engine.done();
             // Without it the shim is only larger.
             let _ = crate::sys::forget_code();
+            if let Some(signal) = self.signal_at_start.take().filter(|_| !has_ended)
+                && let Some(pid) = pid.try_into().ok().filter(|pid| *pid > 0)
+            {
+                // It may just have ended by itself.
+                let _ = crate::sys::kill(pid, signal);
+            }
         } else {
             self.exec_started(number, pid, framed);
         }

@@ -76,18 +76,22 @@ impl Server {
         }
     }
 
-    fn kill(&self, signal: i32) -> Result<(), Failure> {
-        let process = self
-            .processes
-            .get(&0)
-            .filter(|process| process.ended.is_none());
-        let pid = process
-            .and_then(|process| process.pid)
-            .ok_or(Failure::NotRunning)?;
+    fn kill(&mut self, signal: i32) -> Result<(), Failure> {
         // Real-time signals included.
         if !(1..=64).contains(&signal) {
             return Err(Failure::Invalid(format!("invalid signal: {signal}")));
         }
+        let process = self
+            .processes
+            .get(&0)
+            .filter(|process| process.ended.is_none())
+            .ok_or(Failure::NotRunning)?;
+        if process.worker.is_some() {
+            // Still starting: an engine that was killed meanwhile left it to go on, and its successor wants it ended.
+            self.signal_at_start = Some(signal);
+            return Ok(());
+        }
+        let pid = process.pid.ok_or(Failure::NotRunning)?;
         crate::sys::kill(pid, signal).map_err(|error| Failure::Runtime(format!("kill: {error}")))
     }
 

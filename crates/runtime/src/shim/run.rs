@@ -122,6 +122,7 @@ fn prepare() -> io::Result<impl FnOnce(Engine) -> Server> {
         ended: VecDeque::new(),
         unclaimed: BTreeMap::new(),
         started_at: OffsetDateTime::now_utc(),
+        signal_at_start: None,
         drain_until: None,
         buffer: Vec::new(),
     })

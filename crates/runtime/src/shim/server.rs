@@ -40,6 +40,8 @@ pub(super) struct Server {
     /// Ends of processes that no worker has told of yet.
     pub unclaimed: BTreeMap<i32, Ended>,
     pub started_at: OffsetDateTime,
+    /// Sent to the container as soon as it has started.
+    pub signal_at_start: Option<i32>,
     /// Until when output is still read after the container's end.
     pub drain_until: Option<Instant>,
     pub buffer: Vec<u8>,

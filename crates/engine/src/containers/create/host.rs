@@ -94,7 +94,12 @@ pub fn check(
     if config.network_disabled == Some(true) && mode == Mode::Bridge {
         *network_mode = Some("none".to_owned());
     } else if let Mode::Container(query) = &mode {
-        let other = engine.containers.find(query)?.id();
+        // Not 404: at a create that means the image to every client, which would pull it and try again.
+        let other = engine
+            .containers
+            .find(query)
+            .map_err(|error| Error::invalid(error.to_string()))?
+            .id();
         if port_bindings
             .as_ref()
             .is_some_and(|ports| !ports.is_empty())

@@ -166,7 +166,11 @@ fn default_hostname(
             .to_string_lossy()
             .into_owned()),
         Mode::Container(other) => {
-            let other = engine.containers.find(&other)?.record();
+            let other = engine
+                .containers
+                .find(&other)
+                .map_err(|error| Error::invalid(error.to_string()))?
+                .record();
             Ok(other.definition.config.hostname.clone().unwrap_or_default())
         }
         Mode::Bridge | Mode::None => Ok(id.short().to_owned()),
