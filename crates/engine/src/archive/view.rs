@@ -123,12 +123,14 @@ impl View {
                 upper: &at("upper"),
                 work: &at("work"),
                 merged: &merged,
+                volatile: false,
             })?,
             Base::Writable { lower, upper, work } => rootfs::mount(&Overlay {
                 lower,
                 upper,
                 work,
                 merged: &merged,
+                volatile: false,
             })?,
         }
         mount_remount(&merged, MountFlags::BIND | flags | read_only, c"")

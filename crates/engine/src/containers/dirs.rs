@@ -49,14 +49,15 @@ pub fn make(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Mounts the root over the image's layers; nothing to do where it is.
-pub fn mount(dirs: &Dirs, layers: &[PathBuf]) -> Result<PathBuf> {
+/// Mounts the root over the image's layers; nothing to do where it is. `volatile`: what is written goes with the end.
+pub fn mount(dirs: &Dirs, layers: &[PathBuf], volatile: bool) -> Result<PathBuf> {
     let merged = merged(dirs);
     rootfs::mount(&rootfs::Overlay {
         lower: layers,
         upper: &dirs.data.join("upper"),
         work: &dirs.data.join("work"),
         merged: &merged,
+        volatile,
     })?;
     Ok(merged)
 }

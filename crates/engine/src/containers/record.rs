@@ -199,6 +199,9 @@ pub struct RunState {
     pub endpoint: Option<EndpointState>,
     /// Ports that are published while it is alive.
     pub ports: Vec<PublishedPort>,
+    /// It is being restarted by a person, so that its end doesn't remove it (`--rm`).
+    #[serde(skip)]
+    pub kept: bool,
     /// What its health checks found; not kept in the store.
     #[serde(skip)]
     pub health: Option<Arc<Health>>,

@@ -270,7 +270,8 @@ fn prepare(engine: &Engine, record: &Record, layers: &[PathBuf]) -> Result<PathB
             MountKind::Bind | MountKind::Tmpfs => {}
         }
     }
-    dirs::mount(&folders, layers)
+    let volatile = definition.host.auto_remove == Some(true);
+    dirs::mount(&folders, layers, volatile)
 }
 
 /// Takes back what a start made, or what a run left.

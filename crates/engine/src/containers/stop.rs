@@ -101,9 +101,13 @@ pub async fn restart(
     container: &Arc<Container>,
     command: &Stop,
 ) -> Result<()> {
+    keep(container, true).await;
     match stop(engine, container, command).await {
         Ok(()) | Err(Error::NotModified(_)) => {}
-        Err(error) => return Err(error),
+        Err(error) => {
+            keep(container, false).await;
+            return Err(error);
+        }
     }
     match start::start(engine, container).await {
         Ok(()) | Err(Error::NotModified(_)) => {}
@@ -111,6 +115,14 @@ pub async fn restart(
     }
     notes::publish(engine, &container.record(), "restart", &[]);
     Ok(())
+}
+
+/// Says whether an end removes a container that goes by itself.
+async fn keep(container: &Container, kept: bool) {
+    let turn = container.turn().await;
+    let mut record = container.record();
+    record.state.kept = kept;
+    container.set(&turn, record);
 }
 
 /// Notes that a person ends it, and sends the signal. False when it has ended already.

@@ -79,7 +79,7 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exit: Exit)
         &record,
         exit.code,
     );
-    let auto_remove = record.definition.host.auto_remove == Some(true);
+    let auto_remove = record.definition.host.auto_remove == Some(true) && !record.state.kept;
     let state = &mut record.state;
     state.phase = if next == Next::Restart {
         Phase::Restarting

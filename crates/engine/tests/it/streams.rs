@@ -127,3 +127,29 @@ fn events_tell_a_life_in_order() {
         }
     }
 }
+
+#[test]
+fn a_restart_is_no_end_for_one_that_goes_by_itself() {
+    let world = world();
+    create(
+        &world,
+        "box",
+        &json!({ "Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": { "AutoRemove": true } }),
+    );
+    start(&world, "box");
+    let pid = world.inspect("box")["State"]["Pid"].clone();
+    let answer = world.engine.ask("POST", "/containers/box/restart?t=0", "");
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let state = world.inspect("box")["State"].clone();
+    assert_eq!(state["Status"], "running", "{state}");
+    assert_ne!(state["Pid"], pid, "{state}");
+    let mut removed = Open::new(&world, &wait("box", "removed"));
+    assert_eq!(
+        world
+            .engine
+            .ask("POST", "/containers/box/stop?t=0", "")
+            .status,
+        204
+    );
+    assert_eq!(value(&mut removed)["StatusCode"], 137);
+}

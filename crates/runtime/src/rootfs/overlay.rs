@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, move_mount,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
 use super::{RootfsError, is_mounted};
@@ -37,6 +37,10 @@ pub struct Overlay<'a> {
     pub work: &'a Path,
     /// Where the root appears.
     pub merged: &'a Path,
+    /// What is written needn't outlive this mount: nothing is synced, neither by programs nor at the unmount, which
+    /// otherwise waits for the whole file system below. For containers that are removed when they end. Kernels before
+    /// 5.10 don't know it and sync.
+    pub volatile: bool,
 }
 
 /// Mounts the overlay; folders other than the layers are made where missing. Does nothing where it is mounted already.
@@ -54,11 +58,31 @@ pub fn mount(overlay: &Overlay<'_>) -> Result<(), RootfsError> {
     for path in [overlay.upper, overlay.work, overlay.merged] {
         make_folder(path)?;
     }
+    if overlay.volatile {
+        // The kernel's mark of an earlier volatile mount: it would refuse to mount over it.
+        let mark = overlay.work.join("work/incompat");
+        match fs::remove_dir_all(&mark) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RootfsError::Folder { path: mark, source });
+            }
+            _ => {}
+        }
+    }
     let layers = Layers::open(overlay)?;
     match mount_by_fsconfig(overlay, &layers) {
         Err((_, Errno::NOSYS | Errno::INVAL)) => mount_by_options(overlay, &layers),
         other => other,
     }
+    .or_else(|failure| match failure {
+        (_, Errno::INVAL) if overlay.volatile => mount_by_options(
+            &Overlay {
+                volatile: false,
+                ..*overlay
+            },
+            &layers,
+        ),
+        other => Err(other),
+    })
     .map_err(|(step, errno)| RootfsError::Mount {
         path: overlay.merged.to_owned(),
         layers: layers.topmost_first.len(),
@@ -149,6 +173,9 @@ fn mount_by_fsconfig(overlay: &Overlay<'_>, layers: &Layers) -> Step<()> {
     for (key, value) in PLAIN {
         fsconfig_set_string(&context, key, value).map_err(at(key))?;
     }
+    if overlay.volatile {
+        fsconfig_set_flag(&context, "volatile").map_err(at("volatile"))?;
+    }
     fsconfig_create(&context).map_err(at("create"))?;
     let mounted = fsmount(
         &context,
@@ -181,6 +208,9 @@ pub(super) fn mount_by_options(overlay: &Overlay<'_>, layers: &Layers) -> Step<(
     );
     for (key, value) in PLAIN {
         options.push_str(&format!(",{key}={value}"));
+    }
+    if overlay.volatile {
+        options.push_str(",volatile");
     }
     if options.len() > LONGEST_OPTIONS {
         return Err(("options", Errno::TOOBIG));

@@ -51,6 +51,7 @@ fn options_of_one_page_hold_many_layers() {
         upper: &upper,
         work: &work,
         merged: &merged,
+        volatile: false,
     };
     let layers = Layers::open(&overlay).unwrap();
     mount_by_options(&overlay, &layers).unwrap();

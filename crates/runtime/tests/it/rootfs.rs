@@ -35,12 +35,17 @@ impl Folders {
     }
 
     fn mount(&self, lower: &[PathBuf]) -> Result<PathBuf, RootfsError> {
+        self.mount_so(lower, false)
+    }
+
+    fn mount_so(&self, lower: &[PathBuf], volatile: bool) -> Result<PathBuf, RootfsError> {
         let (upper, work, merged) = (self.at("c/upper"), self.at("c/work"), self.at("c/merged"));
         mount(&Overlay {
             lower,
             upper: &upper,
             work: &work,
             merged: &merged,
+            volatile,
         })?;
         Ok(merged)
     }
@@ -55,6 +60,20 @@ impl Drop for Folders {
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_volatile_root_can_be_mounted_again() {
+    let folders = Folders::new();
+    let lower = [folders.layer("1", &[("low", "low")])];
+    for round in ["first", "second"] {
+        let merged = folders.mount_so(&lower, true).unwrap();
+        fs::write(merged.join(round), "mine").unwrap();
+        unmount(&merged).unwrap();
+    }
+    let merged = folders.mount_so(&lower, true).unwrap();
+    assert_eq!(text(&merged.join("first")), "mine");
+    assert_eq!(text(&merged.join("second")), "mine");
 }
 
 #[test]
@@ -175,6 +194,7 @@ fn tidying_spares_what_is_to_be_kept() {
                 upper: &upper,
                 work: &work,
                 merged: &merged,
+                volatile: false,
             })
             .unwrap();
             merged
