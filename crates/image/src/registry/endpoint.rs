@@ -147,6 +147,8 @@ impl Registries {
         if let Some(client) = clients.get(&way) {
             return Ok(client.clone());
         }
+        // Whoever came first has chosen; both speak the same TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.stall_limit)

@@ -47,6 +47,7 @@ impl Registry {
         let mut child = command(&file)
             .spawn()
             .expect("docker-registry: is the package installed?");
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
             .build()
