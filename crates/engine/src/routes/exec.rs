@@ -95,7 +95,7 @@ async fn start(
     let ready = async move {
         Some(Session {
             before: Vec::new(),
-            stream: stream?,
+            stream: Some(stream?),
             keys,
         })
     };

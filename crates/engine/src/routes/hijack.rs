@@ -35,8 +35,8 @@ pub struct Hijack {
 pub struct Session {
     /// What is sent before the stream: a log.
     pub before: Vec<u8>,
-    /// The stdio.
-    pub stream: AttachStream,
+    /// The stdio; none where there is only something to say.
+    pub stream: Option<AttachStream>,
     /// Keys that leave the process to itself, where the client has a terminal.
     pub keys: Option<DetachKeys>,
 }
@@ -82,13 +82,11 @@ impl Hijack {
                 // Polled by the connection: when the client leaves, all of this is dropped.
                 let body = futures::stream::once(async move {
                     let session = ready.await;
-                    let (before, output) = match session {
-                        Some(session) => (
-                            session.before,
-                            Some((session.stream.output, session.stream.stdin)),
-                        ),
+                    let (before, stream) = match session {
+                        Some(session) => (session.before, session.stream),
                         None => (Vec::new(), None),
                     };
+                    let output = stream.map(|stream| (stream.output, stream.stdin));
                     let head =
                         futures::stream::iter([Ok::<_, io::Error>(bytes::Bytes::from(before))]);
                     let tail = futures::stream::iter(output).flat_map(|(output, stdin)| {
@@ -177,7 +175,10 @@ where
 /// Copies both ways until the process's output ends, or the client types the keys to leave.
 async fn pump(client: &mut UnixStream, early: &[u8], session: Session) -> End {
     let (from_client, mut to_client) = client.split();
-    let AttachStream { mut output, stdin } = session.stream;
+    let Some(AttachStream { mut output, stdin }) = session.stream else {
+        let _ = to_client.write_all(&session.before).await;
+        return End::Output;
+    };
     let input = feed(early, from_client, stdin, session.keys);
     let show = async {
         to_client.write_all(&session.before).await?;

@@ -95,11 +95,7 @@ pub fn check(
         *network_mode = Some("none".to_owned());
     } else if let Mode::Container(query) = &mode {
         // Not 404: at a create that means the image to every client, which would pull it and try again.
-        let other = engine
-            .containers
-            .find(query)
-            .map_err(|error| Error::invalid(error.to_string()))?
-            .id();
+        let other = other_container(engine, query)?;
         if port_bindings
             .as_ref()
             .is_some_and(|ports| !ports.is_empty())
@@ -218,7 +214,7 @@ pub fn check(
         "private" => *pid_mode = Some(String::new()),
         other => match other.strip_prefix("container:") {
             Some(query) if !query.is_empty() => {
-                *pid_mode = Some(format!("container:{}", engine.containers.find(query)?.id()))
+                *pid_mode = Some(format!("container:{}", other_container(engine, query)?))
             }
             _ => {
                 return Err(Error::invalid(format!(
@@ -304,6 +300,14 @@ pub fn check(
     resources::check(host)?;
     defaults(host);
     Ok(warnings(host))
+}
+
+/// Another container that is named in a mode. That it is missing isn't "not found" of the image, on which clients pull.
+fn other_container(engine: &Engine, query: &str) -> Result<super::super::ContainerId> {
+    match engine.containers.find(query) {
+        Ok(other) => Ok(other.id()),
+        Err(error) => Err(Error::invalid(error.to_string())),
+    }
 }
 
 fn check_log(log_config: &mut Option<HostConfigLogConfig>) -> Result<()> {

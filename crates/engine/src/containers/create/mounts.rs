@@ -77,7 +77,12 @@ fn inherited(engine: &Engine, text: &str) -> Result<Vec<MountPoint>> {
             mode.escape_debug()
         )));
     }
-    let other = engine.containers.find(query)?.record();
+    // Not "not found": on that, clients pull the image and try again.
+    let other = engine
+        .containers
+        .find(query)
+        .map_err(|error| Error::invalid(error.to_string()))?
+        .record();
     let mut mounts: Vec<MountPoint> = other
         .definition
         .mounts

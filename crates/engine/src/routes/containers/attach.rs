@@ -71,7 +71,7 @@ pub(super) async fn attach(
         };
         Some(Session {
             before,
-            stream: stream?,
+            stream,
             keys,
         })
     };
