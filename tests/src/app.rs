@@ -8,8 +8,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::{Running, free_port, programs, request, until};
@@ -35,7 +33,7 @@ pub struct App {
     session: String,
     driver: Running,
     _display: Running,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 /// Something on the page.
@@ -67,15 +65,21 @@ impl App {
                 .stdin(Stdio::null());
             command
         };
-        let display = Running::start(dies("Xvfb").args([
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            "1200x800x24",
-            "-nolisten",
-            "tcp",
-        ]));
+        let display = Running::start(
+            dies("Xvfb")
+                .args([
+                    "-displayfd",
+                    "1",
+                    "-screen",
+                    "0",
+                    "1200x800x24",
+                    "-nolisten",
+                    "tcp",
+                    "-nocursor",
+                    "-fbdir",
+                ])
+                .arg(home.path()),
+        );
         let number = until("Xvfb should name its display", || {
             match display.stdout().trim() {
                 "" => Err(display.stderr()),
@@ -120,7 +124,7 @@ impl App {
             session: String::new(),
             driver,
             _display: display,
-            _home: home,
+            home,
         };
         until("WebKitWebDriver should answer", || {
             match app.try_ask("GET", "/status", None) {
@@ -336,19 +340,47 @@ impl App {
         self.script("location.hash = arguments[0]", &json!([fragment]));
     }
 
-    /// Saves what the window shows as a PNG.
+    /// Saves what the window shows as a PNG: WebDriver's own pictures wait for a repaint that a page at rest never
+    /// makes, so the display's memory is read.
     ///
     /// # Panics
-    /// Where it can't be taken or saved.
+    /// Where it can't be read or saved.
     pub fn picture(&self, file: &Path) {
-        let picture = self
-            .try_in_session("GET", "/screenshot", None)
-            .expect("a picture");
-        let bytes = STANDARD
-            .decode(picture.as_str().unwrap_or_default())
-            .expect("base64");
-        std::fs::write(file, bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let screen =
+            std::fs::read(self.home.path().join("Xvfb_screen0")).expect("the display's memory");
+        let (width, height, pixels) = read_xwd(&screen).expect("an XWD picture of 32 bits a pixel");
+        let file = std::fs::File::create(file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::High);
+        let mut writer = encoder.write_header().expect("a PNG header");
+        writer.write_image_data(&pixels).expect("a PNG");
     }
+}
+
+/// Width, height and RGB bytes of an X window dump, as Xvfb keeps its screen: see X11/XWDFile.h.
+fn read_xwd(dump: &[u8]) -> Option<(u32, u32, Vec<u8>)> {
+    let field = |at: usize| {
+        Some(u32::from_be_bytes(
+            dump.get(at * 4..at * 4 + 4)?.try_into().ok()?,
+        ))
+    };
+    let (header, width, height) = (field(0)?, field(4)?, field(5)?);
+    let (bits, line, colours) = (field(11)?, field(12)?, field(19)?);
+    // A colour map entry is 12 bytes.
+    let pixels = dump.get((header + colours * 12) as usize..)?;
+    if bits != 32 {
+        return None;
+    }
+    let mut rgb = Vec::with_capacity((width * height * 3) as usize);
+    for row in pixels.chunks_exact(line as usize).take(height as usize) {
+        for pixel in row.chunks_exact(4).take(width as usize) {
+            rgb.extend_from_slice(&[pixel[2], pixel[1], pixel[0]]);
+        }
+    }
+    Some((width, height, rgb))
 }
 
 impl Drop for App {

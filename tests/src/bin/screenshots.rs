@@ -107,7 +107,7 @@ fn main() {
         app.expect("shop");
         take(&app, "containers");
         app.click("tr[aria-label=shop] a.name");
-        app.expect("INFO ready");
+        app.expect("INFO  ready");
         app.type_into(".bar input[type=search]", "error");
         app.expect("1 of 6");
         take(&app, "logs");
@@ -170,12 +170,10 @@ fn open(world: &World, theme: &str) -> App {
 }
 
 fn dress(app: &App, theme: &str) {
-    // The switch of the theme, without its menu in the picture.
-    app.script(
-        "localStorage.setItem('theme', arguments[0]); location.reload()",
-        &json!([theme]),
-    );
-    app.find(&format!("html[data-theme={theme}] main"));
+    app.click("button[aria-label='Appearance and language']");
+    app.click(&format!("[data-testid=theme-{theme}]"));
+    app.find(&format!("html[data-theme={theme}]"));
+    app.type_into("[data-testid=theme-system]", key::ESCAPE);
 }
 
 /// An image with some layers that take a moment to come.

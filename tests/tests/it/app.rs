@@ -387,21 +387,22 @@ fn a_pull_that_is_cancelled_ends_in_the_engine_too() {
 #[test]
 fn a_hundred_thousand_lines_are_drawn_a_screen_at_a_time() {
     let world = World::new(Client::Docker);
+    let script = "seq 1 100000 | sed 's/^/row number /'";
     world
         .cli(&[
             "run",
+            "-d",
             "--name",
             "flood",
             "--log-opt",
             "max-size=100m",
             "busybox",
-            "seq",
-            "-f",
-            "row number %.0f",
-            "1",
-            "100000",
+            "sh",
+            "-c",
+            script,
         ])
         .ok();
+    world.until_status("flood", "exited");
     let app = app(&world);
     app.click("tr[aria-label=flood] a.name");
     app.expect("100,000 lines");
