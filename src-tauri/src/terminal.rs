@@ -1,8 +1,9 @@
 //! A shell in a container, for the Terminal tab.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use bollard::Docker;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use futures::StreamExt;
 use tauri::State;
@@ -15,8 +16,12 @@ use crate::engine::commands::page_gone;
 use crate::error::{CommandError, ErrorCode};
 use crate::streams::Streams;
 
-/// bash where the image has it, else sh.
-const SHELL: &str = "command -v bash >/dev/null 2>&1 && exec bash; exec sh";
+/// bash where the image has it, else sh. First it tells its process id, in a sequence that terminals don't show.
+const SHELL: &str =
+    r"printf '\033]7770;%s\007' $$; command -v bash >/dev/null 2>&1 && exec bash; exec sh";
+
+/// What comes before the process id, and what ends it.
+const TOLD: (&[u8], u8) = (b"\x1b]7770;", 0x07);
 
 /// The terminals that are open, by their stream.
 #[derive(Default)]
@@ -41,7 +46,8 @@ pub async fn terminal_open(
     size: (u16, u16),
     output: Channel<InvokeResponseBody>,
 ) -> Result<Option<i32>, CommandError> {
-    let client = engine.client()?;
+    let client = &engine.client()?;
+    let shell_of = id.clone();
     let (input, mut typed) = mpsc::unbounded_channel::<Vec<u8>>();
     let (resize, mut resized) = watch::channel(size);
     terminals.lock().insert(
@@ -55,8 +61,10 @@ pub async fn terminal_open(
         terminals: &terminals,
         stream,
     };
-    streams
-        .run(stream, |flow| async move {
+    let shell = OnceLock::new();
+    let ended = streams
+        .run(stream, |flow| async {
+            let (flow, output) = (flow, output);
             let exec = client
                 .create_exec(
                     &id,
@@ -111,6 +119,9 @@ pub async fn terminal_open(
             let printing = async {
                 while let Some(chunk) = printed.next().await {
                     let bytes = chunk?.into_bytes();
+                    if let Some(pid) = told_pid(&bytes).filter(|_| shell.get().is_none()) {
+                        let _ = shell.set(pid);
+                    }
                     flow.ready().await;
                     output
                         .send(InvokeResponseBody::Raw(bytes.to_vec()))
@@ -126,7 +137,46 @@ pub async fn terminal_open(
             let code = client.inspect_exec(&exec).await?.exit_code;
             Ok(code.and_then(|code| i32::try_from(code).ok()))
         })
-        .await
+        .await;
+    // An exec outlives its connection. A shell that nobody sees any more is ended as a closed window ends it.
+    if let (Err(_), Some(pid)) = (&ended, shell.get()) {
+        if let Err(error) = hang_up(client, &shell_of, *pid).await {
+            tracing::debug!(%error, container = shell_of, "a shell was left behind");
+        }
+    }
+    ended
+}
+
+/// Tells a shell that its terminal is gone.
+async fn hang_up(client: &Docker, container: &str, pid: u32) -> Result<(), CommandError> {
+    let command = format!("kill -HUP {pid}");
+    let exec = CreateExecOptions {
+        cmd: Some(vec!["sh", "-c", command.as_str()]),
+        ..CreateExecOptions::default()
+    };
+    let exec = client.create_exec(container, exec).await?.id;
+    let start = StartExecOptions {
+        detach: true,
+        ..StartExecOptions::default()
+    };
+    client.start_exec(&exec, Some(start)).await?;
+    Ok(())
+}
+
+/// The process id that a shell told in this output.
+fn told_pid(output: &[u8]) -> Option<u32> {
+    let (before, end) = TOLD;
+    let at = output
+        .windows(before.len())
+        .position(|bytes| bytes == before)?
+        + before.len();
+    let digits = output[at..].split(|byte| *byte == end).next()?;
+    // 1 is the container's own: ended by nothing but Stop.
+    std::str::from_utf8(digits)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 1)
 }
 
 /// Keys typed in a terminal. Not async, so that keys arrive in the order they were typed.
@@ -160,5 +210,18 @@ struct Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.terminals.lock().remove(&self.stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_tells_its_process_id() {
+        assert_eq!(told_pid(b"\x1b]7770;42\x07/ # "), Some(42));
+        assert_eq!(told_pid(b"\x1b]7770;1\x07"), None);
+        assert_eq!(told_pid(b"\x1b]7770;x; rm -r /\x07"), None);
+        assert_eq!(told_pid(b"/ # "), None);
     }
 }

@@ -17,7 +17,8 @@ const SHOP: &str = "n=0; while [ $n -lt 400 ]; do n=$((n+1)); \
     [ $((n%23)) = 9 ] && printf '\\033[33mWARN\\033[0m  slow query: products by price took %d ms\\n' $((n+200)) >&2; \
     [ $((n%61)) = 40 ] && printf '\\033[31mERROR\\033[0m payment gateway answered \\033[1m503\\033[0m, trying again\\n' >&2; done; \
     echo 'INFO  ready'; while true; do i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; \
-    dd if=/dev/zero of=/data/cache bs=64k count=40 conv=fsync 2>/dev/null; sleep 0.4; done";
+    dd if=/dev/zero of=/data/cache bs=64k count=40 conv=fsync 2>/dev/null; \
+    ping -q -c 2 -i 0.1 -s $((400+i%1000)) $(ip route | awk '/default/ {print $3}') >/dev/null; sleep 0.4; done";
 
 fn main() {
     let folder = PathBuf::from(
@@ -151,6 +152,7 @@ fn main() {
         );
         app.type_into("[data-testid=pull-reference]", key::ENTER);
         app.find("[data-testid=pull-progress] li");
+        std::thread::sleep(Duration::from_millis(300));
         app.picture(&folder.join(format!("pull-{theme}.png")));
         println!("pull-{theme}.png");
         app.expect("is here");

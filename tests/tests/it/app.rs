@@ -1,7 +1,8 @@
 //! The real app in a display of its own, driven through WebDriver against the real engine.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 
 use gantry_tests::{
     App, Client, Image, Layer, World, busybox, free_port, key, request, run, until, until_true,
@@ -362,26 +363,78 @@ fn an_image_is_pulled_with_progress_and_run_by_the_form() {
 
 #[test]
 fn a_pull_that_is_cancelled_ends_in_the_engine_too() {
-    // A registry that takes the request and never answers.
+    // A registry whose layer never ends: it sends a byte now and then, so that only a hang-up ends the download.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = listener.local_addr().expect("its address").to_string();
+    let (hung_up, hangs_up) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let hung_up = hung_up.clone();
+            std::thread::spawn(move || endless_registry(stream, &hung_up));
+        }
+    });
     let world = World::with_flags(Client::Docker, &["--insecure-registry", &host]);
     let app = app(&world);
     app.go("#/images");
     app.press("Pull an image");
     app.type_into("[data-testid=pull-reference]", &format!("{host}/never:1"));
     app.press("Pull");
-    let (mut request, _) = listener.accept().expect("the engine asks");
+    app.expect("Downloading");
     app.click("[data-testid=pull-cancel]");
     app.expect("The pull was cancelled");
-    // The engine hangs up: reading comes to an end.
-    let mut bytes = Vec::new();
-    request
-        .set_read_timeout(Some(gantry_tests::PATIENCE))
-        .expect("a socket");
-    request
-        .read_to_end(&mut bytes)
+    hangs_up
+        .recv_timeout(gantry_tests::PATIENCE)
         .expect("the engine should hang up");
+}
+
+/// Answers one request of a pull whose only layer never ends, and tells when the other side leaves it.
+fn endless_registry(mut stream: TcpStream, hung_up: &mpsc::Sender<()>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let image = Image::new(vec![Layer::new().tar()], &json!({"Cmd": ["sh"]}));
+    let kind = "application/vnd.docker.distribution.manifest.v2+json";
+    let layer = format!("sha256:{}", "ab".repeat(32));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": image.config.len(), "digest": image.id()},
+        "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": 1 << 30, "digest": layer}],
+    })
+    .to_string();
+    let mut answer = |kind: &str, length: usize, body: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body))
+    };
+    if head.contains("/manifests/") {
+        let body = if head.starts_with("HEAD") {
+            &[]
+        } else {
+            manifest.as_bytes()
+        };
+        let _ = answer(kind, manifest.len(), body);
+    } else if head.contains(&image.id()) {
+        let _ = answer(
+            "application/octet-stream",
+            image.config.len(),
+            &image.config,
+        );
+    } else if head.contains(&layer) {
+        let _ = answer("application/octet-stream", 1 << 30, &[0x1f]);
+        while stream.write_all(&[0x8b]).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let _ = hung_up.send(());
+    } else {
+        let _ = answer("application/json", 2, b"{}");
+    }
 }
 
 #[test]
