@@ -139,10 +139,10 @@ pub async fn terminal_open(
         })
         .await;
     // An exec outlives its connection. A shell that nobody sees any more is ended as a closed window ends it.
-    if let (Err(_), Some(pid)) = (&ended, shell.get()) {
-        if let Err(error) = hang_up(client, &shell_of, *pid).await {
-            tracing::debug!(%error, container = shell_of, "a shell was left behind");
-        }
+    if let (Err(_), Some(pid)) = (&ended, shell.get())
+        && let Err(error) = hang_up(client, &shell_of, *pid).await
+    {
+        tracing::debug!(%error, container = shell_of, "a shell was left behind");
     }
     ended
 }
