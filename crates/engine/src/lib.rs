@@ -11,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod images;
+pub mod lent;
 pub mod lock;
 pub mod routes;
 pub mod run;

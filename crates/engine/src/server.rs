@@ -20,6 +20,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tower::ServiceExt as _;
 
 use crate::error::{Error, Result};
+use crate::lent::Lent;
 use crate::routes::strip_version;
 
 /// A socket that is bound; its file goes when this is dropped.
@@ -97,7 +98,16 @@ impl Drop for Socket {
 async fn connection(stream: UnixStream, router: Router) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
-        async move { Ok::<_, Infallible>(answer(request.map(Body::new), router).await) }
+        async move {
+            let (head, body) = request.into_parts();
+            let body = Lent::new(body);
+            let request = Request::from_parts(head, Body::new(body.clone()));
+            let response = answer(request, router).await;
+            if response.status().is_client_error() || response.status().is_server_error() {
+                body.drain().await;
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .half_close(false)
