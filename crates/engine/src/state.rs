@@ -53,7 +53,7 @@ impl Engine {
             "can't hold back disk space in {}",
             config.data_root.display()
         )))?;
-        let store = Store::open(&config.data_root.join("gantry.db"))?;
+        let store = Store::open(&config.data_root.join("gantry.db"))?.with_reserve(reserve.clone());
         let containers = Containers::default();
         let events = Arc::new(Events::default());
         let images = images::open(&config, Arc::clone(&events)).await?;

@@ -11,6 +11,8 @@ mod volumes;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::reserve::Reserve;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Why the store can't do it.
@@ -49,6 +51,7 @@ impl StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
+    reserve: Option<Reserve>,
 }
 
 impl Store {
@@ -63,14 +66,24 @@ impl Store {
         migrations::run(&mut connection)?;
         Ok(Store {
             connection: Arc::new(Mutex::new(connection)),
+            reserve: None,
         })
+    }
+
+    /// The same, with disk held back for when it is full.
+    #[must_use]
+    pub fn with_reserve(self, reserve: Reserve) -> Store {
+        Store {
+            reserve: Some(reserve),
+            ..self
+        }
     }
 
     /// Runs `work` in one transaction off the reactor; commits when it returns `Ok`.
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let store = self.clone();
         tokio::task::spawn_blocking(move || store.write_now(work))
@@ -78,10 +91,26 @@ impl Store {
             .map_err(|_| StoreError::Cancelled)?
     }
 
-    /// [`Store::write`] for callers that may block.
+    /// [`Store::write`] for callers that may block. On a full disk the reserve is given up and `work` done again.
     pub fn write_now<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match (self.attempt(&work), &self.reserve) {
+            (Err(error), Some(reserve)) if error.is_disk_full() => {
+                tracing::warn!("the disk is full: giving up what was held back of it");
+                if let Err(error) = reserve.release() {
+                    tracing::warn!(%error, "can't give up what was held back of the disk");
+                }
+                self.attempt(&work)
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self
             .connection

@@ -83,3 +83,66 @@ fn a_kind_end_leaves_containers_and_takes_the_socket_along() {
     world.engine.restart();
     assert_eq!(world.inspect("box")["State"]["Pid"], pid);
 }
+
+#[test]
+fn a_full_disk_lets_containers_be_stopped_and_removed() {
+    let mut world = world();
+    world.engine.stop();
+    let data = world.engine.data_root();
+    let disk = |words: &[&str]| {
+        let done = Command::new(words[0])
+            .args(&words[1..])
+            .arg(&data)
+            .status()
+            .expect("a program");
+        assert!(done.success(), "{words:?}");
+    };
+    disk(&["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs"]);
+    world.engine.restart();
+    world.load_busybox();
+    for name in ["one", "two"] {
+        run(&world, name, "sleep 1000");
+    }
+    let mut filler = std::fs::File::create(data.join("filler")).unwrap();
+    let block = vec![0_u8; 4096];
+    while std::io::Write::write_all(&mut filler, &block).is_ok() {}
+    for name in ["one", "two"] {
+        let stopped = world
+            .engine
+            .ask("POST", &format!("/containers/{name}/stop?t=0"), "");
+        assert_eq!(
+            stopped.status,
+            204,
+            "{}\n{}",
+            stopped.text(),
+            world.engine.log()
+        );
+        let removed = world
+            .engine
+            .ask("DELETE", &format!("/containers/{name}"), "");
+        assert_eq!(
+            removed.status,
+            204,
+            "{}\n{}",
+            removed.text(),
+            world.engine.log()
+        );
+    }
+    assert!(
+        world.engine.log().contains("giving up what was held back"),
+        "{}",
+        world.engine.log()
+    );
+    drop(filler);
+    // What is gone stays gone, and the engine starts.
+    std::fs::remove_file(data.join("filler")).unwrap();
+    world.engine.stop();
+    world.engine.restart();
+    assert_eq!(
+        world.engine.ask("GET", "/containers/json?all=1", "").json(),
+        serde_json::json!([])
+    );
+    world.engine.stop();
+    disk(&["umount"]);
+    world.engine.restart();
+}
