@@ -10,7 +10,7 @@ use crate::error::{CliError, Result};
 use crate::flags::filter::{FilterFlag, for_query};
 use crate::output::time::Clock;
 use crate::output::{self, printable};
-use crate::template::Template;
+use crate::template::{Mode, NoMethods, Template};
 use crate::terminal;
 
 /// Get real time events from the server
@@ -43,7 +43,9 @@ impl Events {
             let clock = app.clock();
             while let Some(event) = events.next::<Value>().await? {
                 match &template {
-                    Some(template) => output::line(template.render(&event)?)?,
+                    Some(template) => {
+                        output::line(template.render_with(&event, &NoMethods, Mode::Sparse)?)?
+                    }
                     None => output::line(line(&event, &clock))?,
                 }
             }

@@ -82,8 +82,8 @@ impl Run<'_> {
                         return Err(failed(pipeline, "the output is larger than 256 MiB"));
                     }
                 }
-                // As Go's: a column that has no header.
-                Found::Missing(_) if self.mode == Mode::Header => self.out.push_str("<no value>"),
+                // As Go's: a column that has no header, an attribute that this event lacks.
+                Found::Missing(_) if self.mode != Mode::Data => self.out.push_str("<no value>"),
                 Found::Missing(name) => return Err(missing(pipeline, &name)),
             },
             Node::Set(name, declares, pipeline) => {

@@ -63,8 +63,10 @@ impl Methods for NoMethods {
 /// What is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Data.
+    /// Data: what it doesn't have is an error.
     Data,
+    /// Data of which each piece has other entries: what one doesn't have is `<no value>`.
+    Sparse,
     /// The headers of a table: functions that would change a text leave it alone.
     Header,
 }

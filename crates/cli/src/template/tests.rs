@@ -166,6 +166,15 @@ fn methods_of_the_outermost_value() {
     assert_eq!(out, "<\"a\">");
 }
 
+#[test]
+fn what_one_piece_lacks_is_no_value_where_pieces_differ() {
+    let template = Template::parse("{{.Type}} {{.Actor.Attributes.name}}").unwrap();
+    let event = json!({"Type": "volume", "Actor": {"Attributes": {}}});
+    assert!(template.render(&event).is_err());
+    let out = template.render_with(&event, &super::NoMethods, Mode::Sparse);
+    assert_eq!(out.unwrap(), "volume <no value>");
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "(\\{\\{|\\}\\}|[-.$|()\"`a-zA-Z0-9 :=,]|if|range|end|else|/\\*|\\*/|é){0,40}") {
