@@ -35,6 +35,11 @@ impl Dirs {
         self.state.join("config.json")
     }
 
+    /// The system call policy, where the builtin runtime is to apply it.
+    pub(crate) fn filter_json(&self) -> PathBuf {
+        self.state.join("filter.json")
+    }
+
     /// State of the OCI runtime.
     #[must_use]
     pub fn runtime_root(&self) -> PathBuf {

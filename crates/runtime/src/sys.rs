@@ -308,3 +308,27 @@ pub(crate) fn forget_code() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Subjects this process to a system call filter. `program` is a list of `struct sock_filter`s.
+pub(crate) fn load_filter(program: &[u64], flags: u32) -> io::Result<()> {
+    const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
+    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut().cast(),
+    };
+    // SAFETY: an instruction is 8 bytes at an alignment of at most 8; the kernel copies and checks all `len` of them.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

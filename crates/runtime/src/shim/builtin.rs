@@ -11,6 +11,7 @@ use libcontainer::syscall::syscall::SyscallType;
 use oci_spec::runtime::{PosixRlimitType, Spec};
 
 use super::device_filter;
+use super::privileges::{self, Privileges};
 use super::program::{self, Runner};
 use super::stdio::ChildEnds;
 use super::wire::{Boot, Failure};
@@ -32,9 +33,16 @@ pub(super) fn create(boot: &Boot, ends: ChildEnds, shim: &Shim) -> Result<(), Fa
         .limits
         .iter()
         .find(|limit| limit.typ() == PosixRlimitType::RlimitNofile && limit.hard() < FEW_FILES);
+    let privileges = Privileges {
+        capabilities: boot.capabilities.clone(),
+        filter: privileges::make_filter(boot)?,
+        no_new_privileges: boot.base.no_new_privileges,
+    };
+    let open_files = few.map(|limit| (limit.soft(), limit.hard()));
     let runner = Runner {
         report,
-        open_files: few.map(|limit| (limit.soft(), limit.hard())),
+        open_files,
+        privileges,
     };
     let console = boot
         .tty

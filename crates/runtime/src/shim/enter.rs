@@ -11,14 +11,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use libcontainer::capabilities;
-use libcontainer::seccomp::initialize_seccomp;
 use libcontainer::syscall::Syscall;
 use libcontainer::syscall::syscall::create_syscall;
-use oci_spec::runtime::{LinuxNamespaceType, LinuxSeccomp, Process, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 use rustix::thread::LinkNameSpaceType;
 
+use super::privileges::{self, Privileges};
 use super::program::{self, Report};
 use super::stdio::ChildEnds;
 use super::wire::{Boot, Failure};
@@ -36,10 +36,11 @@ pub(super) fn exec(
 ) -> Result<(), Failure> {
     let spec =
         Spec::load(boot.dirs.config_json()).map_err(|error| Failure::Runtime(error.to_string()))?;
-    let filter = spec
-        .linux()
-        .as_ref()
-        .and_then(|linux| linux.seccomp().clone());
+    let privileges = Privileges {
+        capabilities: process.capabilities().clone(),
+        filter: privileges::read_filter(boot)?,
+        no_new_privileges: process.no_new_privileges().unwrap_or(false),
+    };
     if let Some(score) = process.oom_score_adj() {
         std::fs::write("/proc/self/oom_score_adj", score.to_string())
             .map_err(wrong("setting oom_score_adj"))?;
@@ -73,7 +74,7 @@ pub(super) fn exec(
         }
         Fork::Child => {
             drop(master);
-            let failure = match become_process(process, filter.as_ref(), ends, slave) {
+            let failure = match become_process(process, &privileges, ends, slave) {
                 Ok(()) => program::become_program(process),
                 Err(failure) => failure,
             };
@@ -176,7 +177,7 @@ fn open_terminal(process: &Process) -> io::Result<(OwnedFd, OwnedFd)> {
 /// Turns this process into what the program is to run as.
 fn become_process(
     process: &Process,
-    filter: Option<&LinuxSeccomp>,
+    privileges: &Privileges,
     ends: ChildEnds,
     terminal: Option<OwnedFd>,
 ) -> Result<(), Failure> {
@@ -232,30 +233,12 @@ fn become_process(
         .collect();
     rustix::thread::set_thread_groups(&groups)
         .map_err(|errno| wrong("setting groups")(errno.into()))?;
-    // Without no_new_privs only CAP_SYS_ADMIN may set a filter: before it is dropped.
-    let privileges_stay = process.no_new_privileges().unwrap_or(false);
-    if let Some(filter) = filter.filter(|_| !privileges_stay) {
-        initialize_seccomp(filter).map_err(|error| {
-            Failure::Runtime(format!("setting the system call filter: {error}"))
-        })?;
-    }
     set_user(kernel.as_ref(), process)?;
-    if let Some(sets) = process.capabilities() {
-        other(
-            capabilities::drop_privileges(sets, kernel.as_ref()),
-            "dropping capabilities",
-        )?;
-    }
     if entered.is_err() {
         std::env::set_current_dir(&cwd).map_err(|error| no_folder(&cwd, &error))?;
     }
     inside().map_err(wrong("the working directory is outside of the container"))?;
-    if let Some(filter) = filter.filter(|_| privileges_stay) {
-        initialize_seccomp(filter).map_err(|error| {
-            Failure::Runtime(format!("setting the system call filter: {error}"))
-        })?;
-    }
-    Ok(())
+    privileges.give_up_others()
 }
 
 /// In Docker's words.

@@ -4,9 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use oci_spec::runtime::{
-    LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator, LinuxSyscall, PosixRlimit, Spec,
-};
+use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, PosixRlimit, Spec};
 
 use super::start::{StartError, failed};
 use super::wire::{Boot, ExecBase};
@@ -46,10 +44,10 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
         .create(&dirs.state)
         .map_err(failed("making the state folder"))?;
     let base = exec_base(&spec, &oci);
-    let limits = if runtime == Runtime::Builtin {
+    let taken = if runtime == Runtime::Builtin {
         for_builtin(&spec, &mut oci)?
     } else {
-        Vec::new()
+        Taken::default()
     };
     let uid = oci
         .process()
@@ -66,11 +64,17 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
         console_size: spec.console_size,
         log,
         uid,
-        limits,
+        limits: taken.limits,
+        capabilities: taken.capabilities,
+        is_filtered: taken.policy.is_some(),
         base,
         dirs: dirs.clone(),
     };
     let write = |path: &Path, json: serde_json::Result<Vec<u8>>| fs::write(path, json?);
+    if let Some(policy) = &taken.policy {
+        write(&dirs.filter_json(), serde_json::to_vec(policy))
+            .map_err(failed("writing filter.json"))?;
+    }
     write(&dirs.config_json(), serde_json::to_vec(&oci)).map_err(failed("writing config.json"))?;
     write(&dirs.shim_json(), serde_json::to_vec(&boot)).map_err(failed("writing shim.json"))
 }
@@ -112,10 +116,7 @@ fn check_root(spec: &crate::ContainerSpec) -> Result<(), StartError> {
 }
 
 /// Puts the specification right for libcontainer, and takes out what the shim does better itself.
-fn for_builtin(
-    spec: &crate::ContainerSpec,
-    oci: &mut Spec,
-) -> Result<Vec<PosixRlimit>, StartError> {
+fn for_builtin(spec: &crate::ContainerSpec, oci: &mut Spec) -> Result<Taken, StartError> {
     for mount in &spec.mounts {
         if let MountKind::Bind { propagation, .. } = &mount.kind {
             if mount.destination.trim_end_matches('/') == "/dev" {
@@ -130,42 +131,30 @@ fn for_builtin(
             }
         }
     }
-    if let Some(seccomp) = oci
+    let policy = oci
         .linux_mut()
         .as_mut()
-        .and_then(|linux| linux.seccomp_mut().as_mut())
-    {
-        let mut calls = seccomp.syscalls().clone().unwrap_or_default();
-        calls.iter_mut().for_each(swap_masked);
-        seccomp.set_syscalls(Some(calls));
-    }
-    let Some(process) = oci.process_mut().as_mut() else {
-        return Ok(Vec::new());
+        .and_then(|linux| linux.seccomp_mut().take());
+    let mut taken = Taken {
+        policy,
+        limits: Vec::new(),
+        capabilities: None,
     };
-    let limits = process.rlimits().clone().unwrap_or_default();
-    process.set_rlimits(None);
-    Ok(limits)
+    if let Some(process) = oci.process_mut().as_mut() {
+        taken.limits = process.rlimits().clone().unwrap_or_default();
+        taken.capabilities = process.capabilities().clone();
+        process.set_rlimits(None);
+        process.set_capabilities(None);
+    }
+    Ok(taken)
 }
 
-/// libcontainer takes the two values of a masked comparison the wrong way round.
-fn swap_masked(call: &mut LinuxSyscall) {
-    let swap = |argument: LinuxSeccompArg| {
-        if argument.op() != LinuxSeccompOperator::ScmpCmpMaskedEq {
-            return argument;
-        }
-        let swapped = LinuxSeccompArgBuilder::default()
-            .index(argument.index())
-            .op(argument.op())
-            .value(argument.value_two().unwrap_or(0))
-            .value_two(argument.value());
-        // Nothing is left out, so it builds.
-        swapped.build().unwrap_or(argument)
-    };
-    let arguments = call
-        .args()
-        .clone()
-        .map(|arguments| arguments.into_iter().map(swap).collect());
-    call.set_args(arguments);
+/// What the shim does itself for the builtin runtime.
+#[derive(Default)]
+struct Taken {
+    policy: Option<LinuxSeccomp>,
+    limits: Vec<PosixRlimit>,
+    capabilities: Option<LinuxCapabilities>,
 }
 
 fn exec_base(spec: &crate::ContainerSpec, oci: &Spec) -> ExecBase {

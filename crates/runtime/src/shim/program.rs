@@ -12,6 +12,7 @@ use libcontainer::workload::{
 };
 use oci_spec::runtime::{Process, Spec};
 
+use super::privileges::Privileges;
 use super::wire::Failure;
 use crate::spec::environment;
 use crate::sys;
@@ -167,6 +168,8 @@ pub(super) struct Runner {
     pub report: Report,
     /// A small limit of open files, which would have hindered what came before.
     pub open_files: Option<(u64, u64)>,
+    /// libcontainer takes none away: a filter can be set only by who has them all.
+    pub privileges: Privileges,
 }
 
 impl Executor for Runner {
@@ -193,7 +196,11 @@ impl Executor for Runner {
             sys::set_open_files(soft, hard)
                 .map_err(|error| ExecutorError::Other(error.to_string()))?;
         }
-        self.report.say(&become_program(process));
+        let failure = match self.privileges.give_up_others() {
+            Ok(()) => become_program(process),
+            Err(failure) => failure,
+        };
+        self.report.say(&failure);
         Err(ExecutorError::Other("no program".to_owned()))
     }
 }

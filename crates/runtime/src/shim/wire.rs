@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use oci_spec::runtime::{PosixRlimit, Process};
+use oci_spec::runtime::{LinuxCapabilities, PosixRlimit, Process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -33,6 +33,11 @@ pub(crate) struct Boot {
     pub uid: u32,
     /// Set from outside by the shim: some would hinder libcontainer's own work.
     pub limits: Vec<PosixRlimit>,
+    /// What the builtin runtime leaves the program with; the shim sees to it, since libcontainer would be slow about
+    /// the filter that belongs to it.
+    pub capabilities: Option<LinuxCapabilities>,
+    /// There is a policy for the builtin runtime to apply: its missing would be an error.
+    pub is_filtered: bool,
     /// What execs start from.
     pub base: ExecBase,
 }

@@ -73,14 +73,25 @@ async fn capabilities_are_added_and_dropped() {
 
 #[tokio::test]
 async fn namespaces_cannot_be_made_by_clone() {
-    // The filter as libcontainer loads it, in a copy of this process.
     let ground = Ground::sleeper();
     ground.start().await;
-    let json = fs::read_to_string(ground.dirs().config_json()).unwrap();
-    let spec: oci_spec::runtime::Spec = serde_json::from_str(&json).unwrap();
-    let filter = spec.linux().as_ref().unwrap().seccomp().clone().unwrap();
+    // The container's own filter, in a thread of this process.
+    let filter = fs::read(ground.dirs().state.join("filter.bpf")).unwrap();
+    let (_, program) = filter.split_first_chunk::<4>().unwrap();
+    let program: Vec<_> = program
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|chunk| u64::from_ne_bytes(*chunk))
+        .collect();
     let thread = std::thread::spawn(move || {
-        libcontainer::seccomp::initialize_seccomp(&filter).unwrap();
+        let load = libc::sock_fprog {
+            len: program.len().try_into().unwrap(),
+            filter: program.as_ptr().cast_mut().cast(),
+        };
+        // SAFETY: the list of instructions lives through the call.
+        let loaded = unsafe { libc::syscall(libc::SYS_seccomp, 1, 0, &raw const load) };
+        assert_eq!(loaded, 0);
         // SAFETY: a new namespace with an invalid combination of flags makes no process in either case.
         let with = unsafe {
             libc::syscall(

@@ -1,0 +1,311 @@
+//! The filter's instructions. A program can only jump forwards; conditional jumps reach 255 instructions, others any.
+
+use std::collections::BTreeMap;
+
+use oci_spec::runtime::{LinuxSeccompArg, LinuxSeccompOperator};
+
+use super::machine::{Machine, X32_BIT};
+use super::{FilterError, Treatment};
+
+const LOAD: u16 = 0x20;
+const JUMP: u16 = 0x05;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER: u16 = 0x25;
+const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+
+/// Where `struct seccomp_data` has what.
+const NUMBER: u32 = 0;
+const TOKEN: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// What is done with calls of a machine that the policy does not name: `SECCOMP_RET_KILL_THREAD`, as libseccomp.
+const OTHER_MACHINE: u32 = 0;
+
+fn instruction(operation: u16, yes: u8, no: u8, value: u32) -> u64 {
+    let [a, b] = operation.to_ne_bytes();
+    let [c, d, e, f] = value.to_ne_bytes();
+    u64::from_ne_bytes([a, b, yes, no, c, d, e, f])
+}
+
+fn load(place: u32) -> u64 {
+    instruction(LOAD, 0, 0, place)
+}
+
+fn result(value: u32) -> u64 {
+    instruction(RETURN, 0, 0, value)
+}
+
+fn over(instructions: usize) -> Result<u32, FilterError> {
+    u32::try_from(instructions).map_err(|_| FilterError::TooLarge)
+}
+
+/// What is the same for numbers from `first` on, up to the next.
+struct Range<'a> {
+    first: u32,
+    treatment: Option<&'a Treatment>,
+}
+
+/// Assembles a filter's parts for calls of one machine.
+pub(super) struct Code {
+    /// What the policy does with calls that it doesn't name.
+    pub default: u32,
+    /// Only the lower half of each argument counts.
+    pub narrow: bool,
+}
+
+impl Code {
+    /// A search for the call's number, which must be loaded, that ends in a result.
+    pub fn search(&self, calls: &BTreeMap<u32, Treatment>) -> Result<Vec<u64>, FilterError> {
+        let default = self.default;
+        let mut ranges: Vec<Range<'_>> = vec![Range {
+            first: 0,
+            treatment: None,
+        }];
+        let same = |a: Option<&Treatment>, b: Option<&Treatment>| {
+            let plain = |treatment: Option<&Treatment>| match treatment {
+                None => Some(default),
+                Some(treatment) if treatment.conditional.is_empty() => {
+                    Some(treatment.always.unwrap_or(default))
+                }
+                Some(_) => None,
+            };
+            plain(a).is_some() && plain(a) == plain(b)
+        };
+        let mut add = |first: u32, treatment| match ranges.last_mut() {
+            Some(last) if same(last.treatment, treatment) => {}
+            Some(last) if last.first == first => last.treatment = treatment,
+            _ => ranges.push(Range { first, treatment }),
+        };
+        let mut next = 0;
+        for (number, treatment) in calls {
+            if *number != next {
+                add(next, None);
+            }
+            add(*number, Some(treatment));
+            next = number.saturating_add(1);
+        }
+        add(next, None);
+        self.tree(&ranges)
+    }
+
+    fn tree(&self, ranges: &[Range<'_>]) -> Result<Vec<u64>, FilterError> {
+        let (low, high) = ranges.split_at(ranges.len() / 2);
+        match (low, high) {
+            ([], [one]) => self.leaf(one.treatment),
+            (_, [first, ..]) => {
+                let (below, above) = (self.tree(low)?, self.tree(high)?);
+                let mut code = match u8::try_from(below.len()) {
+                    Ok(length) => vec![instruction(JUMP_GREATER_OR_EQUAL, length, 0, first.first)],
+                    Err(_) => vec![
+                        instruction(JUMP_GREATER_OR_EQUAL, 0, 1, first.first),
+                        instruction(JUMP, 0, 0, over(below.len())?),
+                    ],
+                };
+                code.extend(below);
+                code.extend(above);
+                Ok(code)
+            }
+            _ => Ok(vec![result(self.default)]),
+        }
+    }
+
+    fn leaf(&self, treatment: Option<&Treatment>) -> Result<Vec<u64>, FilterError> {
+        let mut code = Vec::new();
+        for (conditions, value) in treatment
+            .iter()
+            .flat_map(|treatment| &treatment.conditional)
+        {
+            code.extend(self.rule(conditions, *value)?);
+        }
+        code.push(result(
+            treatment
+                .and_then(|treatment| treatment.always)
+                .unwrap_or(self.default),
+        ));
+        Ok(code)
+    }
+
+    /// Ends with the value where all conditions are met, else goes on behind.
+    fn rule(&self, conditions: &[LinuxSeccompArg], value: u32) -> Result<Vec<u64>, FilterError> {
+        let mut code = vec![result(value)];
+        // From the last to the first: each knows how far the end is.
+        for condition in conditions.iter().rev() {
+            let fail = u8::try_from(code.len()).map_err(|_| FilterError::TooLarge)?;
+            let mut whole = self.compare(condition, fail)?;
+            whole.extend(code);
+            code = whole;
+        }
+        Ok(code)
+    }
+
+    /// Goes on where the condition is met, else skips what follows and `fail` more.
+    fn compare(&self, condition: &LinuxSeccompArg, fail: u8) -> Result<Vec<u64>, FilterError> {
+        let index = u32::try_from(condition.index())
+            .map_err(|_| FilterError::Argument(condition.index()))?;
+        let place = ARGUMENTS + 8 * index;
+        let (low, high) = if cfg!(target_endian = "little") {
+            (place, place + 4)
+        } else {
+            (place + 4, place)
+        };
+        if self.narrow {
+            return Ok(narrow(condition, low, fail));
+        }
+        let halves = |value: u64| ((value & 0xffff_ffff) as u32, (value >> 32) as u32);
+        let (value_low, value_high) = halves(condition.value());
+        let far = |more: u8| fail.checked_add(more).ok_or(FilterError::TooLarge);
+        Ok(match condition.op() {
+            LinuxSeccompOperator::ScmpCmpEq => vec![
+                load(high),
+                instruction(JUMP_EQUAL, 0, far(2)?, value_high),
+                load(low),
+                instruction(JUMP_EQUAL, 0, fail, value_low),
+            ],
+            LinuxSeccompOperator::ScmpCmpNe => vec![
+                load(high),
+                instruction(JUMP_EQUAL, 0, 2, value_high),
+                load(low),
+                instruction(JUMP_EQUAL, fail, 0, value_low),
+            ],
+            LinuxSeccompOperator::ScmpCmpMaskedEq => {
+                let (wanted_low, wanted_high) =
+                    halves(condition.value_two().unwrap_or(0) & condition.value());
+                vec![
+                    load(high),
+                    instruction(AND, 0, 0, value_high),
+                    instruction(JUMP_EQUAL, 0, far(3)?, wanted_high),
+                    load(low),
+                    instruction(AND, 0, 0, value_low),
+                    instruction(JUMP_EQUAL, 0, fail, wanted_low),
+                ]
+            }
+            LinuxSeccompOperator::ScmpCmpGt => {
+                ordered(high, low, JUMP_GREATER, [value_high, value_low], fail)?
+            }
+            LinuxSeccompOperator::ScmpCmpGe => ordered(
+                high,
+                low,
+                JUMP_GREATER_OR_EQUAL,
+                [value_high, value_low],
+                fail,
+            )?,
+            // Not greater; not greater or equal.
+            LinuxSeccompOperator::ScmpCmpLe => {
+                reversed(high, low, JUMP_GREATER, [value_high, value_low], fail)?
+            }
+            LinuxSeccompOperator::ScmpCmpLt => reversed(
+                high,
+                low,
+                JUMP_GREATER_OR_EQUAL,
+                [value_high, value_low],
+                fail,
+            )?,
+        })
+    }
+}
+
+/// Everything: the machine first, then its search.
+pub(super) fn finish(blocks: &[(Machine, Vec<u64>)]) -> Vec<u64> {
+    let find = |wanted: Machine| {
+        blocks
+            .iter()
+            .find(|(machine, _)| *machine == wanted)
+            .map(|(_, block)| block)
+    };
+    let mut program = vec![load(TOKEN)];
+    let mut done = Vec::new();
+    for (machine, _) in blocks {
+        let token = machine.token();
+        if done.contains(&token) {
+            continue;
+        }
+        done.push(token);
+        let mut body = vec![load(NUMBER)];
+        if matches!(machine, Machine::X86_64 | Machine::X32) {
+            let other = vec![result(OTHER_MACHINE)];
+            let plain = find(Machine::X86_64).unwrap_or(&other);
+            let marked = find(Machine::X32).unwrap_or(&other);
+            body.extend([
+                instruction(JUMP_GREATER_OR_EQUAL, 0, 1, X32_BIT),
+                instruction(JUMP, 0, 0, u32::try_from(plain.len()).unwrap_or(u32::MAX)),
+            ]);
+            body.extend(plain);
+            body.extend(marked);
+        } else if let Some(block) = find(*machine) {
+            body.extend(block);
+        }
+        program.push(instruction(JUMP_EQUAL, 1, 0, token));
+        program.push(instruction(
+            JUMP,
+            0,
+            0,
+            u32::try_from(body.len()).unwrap_or(u32::MAX),
+        ));
+        program.extend(body);
+    }
+    program.push(result(OTHER_MACHINE));
+    program
+}
+
+/// The same for machines whose arguments have 32 bits.
+fn narrow(condition: &LinuxSeccompArg, place: u32, fail: u8) -> Vec<u64> {
+    let half = |value: u64| (value & 0xffff_ffff) as u32;
+    let value = half(condition.value());
+    let mut code = vec![load(place)];
+    match condition.op() {
+        LinuxSeccompOperator::ScmpCmpEq => code.push(instruction(JUMP_EQUAL, 0, fail, value)),
+        LinuxSeccompOperator::ScmpCmpNe => code.push(instruction(JUMP_EQUAL, fail, 0, value)),
+        LinuxSeccompOperator::ScmpCmpGt => code.push(instruction(JUMP_GREATER, 0, fail, value)),
+        LinuxSeccompOperator::ScmpCmpLe => code.push(instruction(JUMP_GREATER, fail, 0, value)),
+        LinuxSeccompOperator::ScmpCmpGe => {
+            code.push(instruction(JUMP_GREATER_OR_EQUAL, 0, fail, value))
+        }
+        LinuxSeccompOperator::ScmpCmpLt => {
+            code.push(instruction(JUMP_GREATER_OR_EQUAL, fail, 0, value))
+        }
+        LinuxSeccompOperator::ScmpCmpMaskedEq => {
+            let wanted = half(condition.value_two().unwrap_or(0)) & value;
+            code.extend([
+                instruction(AND, 0, 0, value),
+                instruction(JUMP_EQUAL, 0, fail, wanted),
+            ]);
+        }
+    }
+    code
+}
+
+fn ordered(
+    high: u32,
+    low: u32,
+    jump: u16,
+    value: [u32; 2],
+    fail: u8,
+) -> Result<Vec<u64>, FilterError> {
+    let far = fail.checked_add(2).ok_or(FilterError::TooLarge)?;
+    Ok(vec![
+        load(high),
+        instruction(JUMP_GREATER, 3, 0, value[0]),
+        instruction(JUMP_EQUAL, 0, far, value[0]),
+        load(low),
+        instruction(jump, 0, fail, value[1]),
+    ])
+}
+
+fn reversed(
+    high: u32,
+    low: u32,
+    jump: u16,
+    value: [u32; 2],
+    fail: u8,
+) -> Result<Vec<u64>, FilterError> {
+    let far = fail.checked_add(3).ok_or(FilterError::TooLarge)?;
+    Ok(vec![
+        load(high),
+        instruction(JUMP_GREATER, far, 0, value[0]),
+        instruction(JUMP_EQUAL, 0, 2, value[0]),
+        load(low),
+        instruction(jump, fail, 0, value[1]),
+    ])
+}
