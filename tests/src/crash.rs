@@ -214,7 +214,7 @@ impl Crash {
             }
             Operation::Remove => {
                 let id = started(&self.world, &name);
-                if self.round % 2 == 0 {
+                if self.round.is_multiple_of(2) {
                     let _ = self
                         .world
                         .engine
@@ -297,10 +297,20 @@ impl Crash {
             "{what}: pulling again: {}",
             pulled.text()
         );
-        let said = self
-            .world
-            .cli(&["run", "--rm", &image, "/bin/busybox", "wc", "-c", "/layer-3"]);
-        assert_eq!(said.stdout.trim(), format!("{LAYER} /layer-3"), "{what}: {said:?}");
+        let said = self.world.cli(&[
+            "run",
+            "--rm",
+            &image,
+            "/bin/busybox",
+            "wc",
+            "-c",
+            "/layer-3",
+        ]);
+        assert_eq!(
+            said.stdout.trim(),
+            format!("{LAYER} /layer-3"),
+            "{what}: {said:?}"
+        );
     }
 
     /// What the engine says and what is there must agree.

@@ -80,13 +80,12 @@ fn get_started_answers_and_can_be_stopped_and_deleted() {
 
     app.click("button[aria-label='Stop: getting-started']");
     world.until_status("getting-started", "exited");
-    until(
-        &"the list should show the exit".to_owned(),
-        || match shown_state(&app, "getting-started") {
+    until("the list should show the exit", || {
+        match shown_state(&app, "getting-started") {
             shown if shown.starts_with("Exited") => Ok(()),
             shown => Err(shown),
-        },
-    );
+        }
+    });
 
     app.click("button[aria-label='Delete: getting-started']");
     app.expect("Delete getting-started?");
@@ -130,30 +129,30 @@ fn logs_stats_details_and_terminal_show_real_data() {
     assert!(!app.text().contains("line 5 of the log"));
 
     app.press("Stats");
-    until(
-        &"the charts should show a reading of each kind".to_owned(),
-        || {
-            let shown = app.script("return [...document.querySelectorAll('.now strong')].map((e) => e.textContent.trim())", &json!([]));
-            let shown: Vec<_> = shown
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect();
-            let units = ["%", "B", "/s", "/s", "/s", "/s"];
-            let all = shown.len() == units.len()
-                && shown
-                    .iter()
-                    .zip(units)
-                    .all(|(value, unit)| value.ends_with(unit));
-            if all {
-                Ok(())
-            } else {
-                Err((shown, app.text()))
-            }
-        },
-    );
+    until("the charts should show a reading of each kind", || {
+        let shown = app.script(
+            "return [...document.querySelectorAll('.now strong')].map((e) => e.textContent.trim())",
+            &json!([]),
+        );
+        let shown: Vec<_> = shown
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let units = ["%", "B", "/s", "/s", "/s", "/s"];
+        let all = shown.len() == units.len()
+            && shown
+                .iter()
+                .zip(units)
+                .all(|(value, unit)| value.ends_with(unit));
+        if all {
+            Ok(())
+        } else {
+            Err((shown, app.text()))
+        }
+    });
     assert_eq!(app.find_all(".uplot canvas").len(), 4);
 
     app.press("Inspect");

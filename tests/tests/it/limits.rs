@@ -129,7 +129,8 @@ fn the_host_is_out_of_reach(client: Client) {
     let said = run("unshare -m true; mount -t tmpfs x /tmp; mknod /tmp/d b 254 0 && cat /tmp/d");
     assert!(!said.stderr.is_empty() && said.code != 0, "{said:?}");
     // No descriptor of the engine or the shim came along.
-    let said = run("ls -l /proc/self/fd | grep -e '->' | grep -v -e pipe: -e /dev/null -e '/proc/.*/fd'");
+    let said =
+        run("ls -l /proc/self/fd | grep -e '->' | grep -v -e pipe: -e /dev/null -e '/proc/.*/fd'");
     assert_eq!(said.stdout, "", "{said:?}");
     let said = run("grep -E 'NoNewPrivs|Seccomp:|SigIgn|SigBlk' /proc/self/status | tr '\\t' ' '");
     assert!(said.stdout.contains("Seccomp: 2"), "{said:?}");

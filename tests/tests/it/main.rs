@@ -2,6 +2,8 @@
 //!
 //! Each test has an engine of its own and runs twice: `docker::…` and `gantry::…`.
 
+#![allow(clippy::unwrap_used, reason = "what a test does not find, fails it")]
+
 /// Makes two tests of each function that takes a world's maker's client.
 macro_rules! both {
     ($($test:ident),* $(,)?) => {
