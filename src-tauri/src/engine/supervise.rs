@@ -97,28 +97,23 @@ struct Unreached {
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached> {
-    reachable(&endpoint.address)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Unreached {
-                reason: AwayReason::NoAccess,
-                detail: error.to_string(),
-            },
-            _ => Unreached {
-                reason: AwayReason::NotAnswering,
-                detail: error.to_string(),
-            },
-        })?;
+    reachable(&endpoint.address).await.map_err(unreached)?;
     let talk = async {
         let client = endpoint.client()?.negotiate_version().await?;
         let version = client.version().await?;
         Ok::<_, bollard::errors::Error>((client, version))
     };
-    // Something listens: an error here is its answer, not its absence.
-    let (client, version) = talk.await.map_err(|error| Unreached {
-        reason: AwayReason::BadAnswer,
-        detail: error.to_string(),
-    })?;
+    let (client, version) = match talk.await {
+        Ok(answers) => answers,
+        Err(error) => {
+            // One that was dying still took the connection. What listens on has answered like this.
+            reachable(&endpoint.address).await.map_err(unreached)?;
+            return Err(Unreached {
+                reason: AwayReason::BadAnswer,
+                detail: error.to_string(),
+            });
+        }
+    };
     let state = EngineState::Ready {
         endpoint: endpoint.url(),
         name: version
@@ -129,6 +124,16 @@ async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached
         api_version: client.client_version().to_string(),
     };
     Ok((client, state))
+}
+
+fn unreached(error: io::Error) -> Unreached {
+    Unreached {
+        reason: match error.kind() {
+            io::ErrorKind::PermissionDenied => AwayReason::NoAccess,
+            _ => AwayReason::NotAnswering,
+        },
+        detail: error.to_string(),
+    }
 }
 
 async fn reachable(address: &Address) -> io::Result<()> {
