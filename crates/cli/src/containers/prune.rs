@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::flags::confirm::ForceFlag;
 use crate::flags::filter::{Filters, LongFilterFlag, for_bollard};
-use crate::output::{self, units};
+use crate::output;
 
 /// Remove all stopped containers
 #[derive(Debug, Args)]
@@ -27,10 +27,7 @@ impl Prune {
             .confirm("This will remove all stopped containers.")?
         {
             let freed = prune(app, filters).await?;
-            output::line(format_args!(
-                "Total reclaimed space: {}",
-                units::decimal(freed as f64, 4)
-            ))?;
+            output::reclaimed(freed)?;
         }
         Ok(())
     }

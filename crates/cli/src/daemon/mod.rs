@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::endpoint::Endpoint;
 use crate::error::{CliError, Result};
+use crate::flags::filter::{Filters, for_query};
 use transport::{Body, Transport, message_of};
 
 /// `bollard` bounds each call by a time; ours end when the daemon or the person says so (a stop may take hours).
@@ -97,6 +98,17 @@ impl Daemon {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// The list at `path`, of what `filters` let through.
+    pub async fn list(&self, path: &str, filters: &Filters) -> Result<Value> {
+        let filters = for_query(filters);
+        let query: Vec<(&str, &str)> = filters
+            .as_deref()
+            .map(|filters| ("filters", filters))
+            .into_iter()
+            .collect();
+        self.get_json(path, &query).await
     }
 
     /// The bytes at `path`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::flags::filter::{FilterFlag, for_query};
+use crate::flags::filter::FilterFlag;
 use crate::flags::format::ListFormat;
 use crate::output::listing::{Columns, Format, Row};
 use crate::output::text;
@@ -51,13 +51,10 @@ impl Ls {
             configured,
             &COLUMNS,
         )?;
-        let filters = for_query(&self.filter.filters()?);
-        let query: Vec<(&str, &str)> = filters
-            .as_deref()
-            .map(|filters| ("filters", filters))
-            .into_iter()
-            .collect();
-        let answer = app.daemon()?.get_json("/networks", &query).await?;
+        let answer = app
+            .daemon()?
+            .list("/networks", &self.filter.filters()?)
+            .await?;
         let mut rows: Vec<Row> = answer
             .as_array()
             .into_iter()

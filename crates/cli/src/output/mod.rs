@@ -24,6 +24,14 @@ pub fn line(text: impl std::fmt::Display) -> Result<()> {
     write(format!("{text}\n").as_bytes())
 }
 
+/// Says how many bytes a prune gave back.
+pub fn reclaimed(bytes: i64) -> Result<()> {
+    line(format_args!(
+        "Total reclaimed space: {}",
+        units::decimal(bytes as f64, 4)
+    ))
+}
+
 /// Writes bytes to standard output.
 pub fn write(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();

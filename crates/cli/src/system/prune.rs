@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::flags::confirm::ForceFlag;
 use crate::flags::filter::LongFilterFlag;
-use crate::output::{self, units};
+use crate::output;
 use crate::{containers, images, networks, volumes};
 
 /// Remove unused data
@@ -50,9 +50,6 @@ impl Prune {
             freed += volumes::prune::prune(app, filters.clone()).await?;
         }
         freed += images::prune::prune(app, self.all, filters).await?;
-        output::line(format_args!(
-            "Total reclaimed space: {}",
-            units::decimal(freed as f64, 4)
-        ))
+        output::reclaimed(freed)
     }
 }

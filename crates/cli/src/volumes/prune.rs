@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::flags::confirm::ForceFlag;
 use crate::flags::filter::{Filters, LongFilterFlag, for_bollard};
-use crate::output::{self, units};
+use crate::output;
 
 /// Remove unused local volumes
 #[derive(Debug, Args)]
@@ -36,10 +36,7 @@ impl Prune {
         };
         if self.force.confirm(warning)? {
             let freed = prune(app, filters).await?;
-            output::line(format_args!(
-                "Total reclaimed space: {}",
-                units::decimal(freed as f64, 4)
-            ))?;
+            output::reclaimed(freed)?;
         }
         Ok(())
     }
