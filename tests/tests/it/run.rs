@@ -97,8 +97,9 @@ fn a_terminal_is_a_terminal(client: Client) {
     until_size(&mut terminal, "24 80");
     terminal.resize(100, 40);
     until_size(&mut terminal, "40 100");
-    // Ctrl-C is for the program, not for the client.
-    terminal.send("echo go''ing; sleep 1000\n");
+    // Ctrl-C is for the program, not for the client. It comes once the program has said something: a shell that is
+    // about to start one may be deaf for a moment.
+    terminal.send("sh -c \"echo go''ing; exec sleep 1000\"\n");
     terminal.expect("going");
     terminal.send("\x03");
     terminal.send("echo still''-here\n");
