@@ -55,10 +55,14 @@ pub fn resident(pid: u32) -> Result<u64> {
         .with_context(|| format!("process {pid} has no VmRSS"))
 }
 
-/// The processes of that name, as `pgrep` knows it (15 characters).
+/// The living processes of that name, as `pgrep` knows it (15 characters).
+/// Orphans come to this program, as the first of its namespace, and stay
+/// zombies: they have no memory to measure.
 pub fn named(name: &str) -> Result<Vec<u32>> {
     let short: String = name.chars().take(15).collect();
-    let said = Command::new("pgrep").args(["-x", &short]).output()?;
+    let said = Command::new("pgrep")
+        .args(["--exact", "--runstates", "RSD", &short])
+        .output()?;
     Ok(String::from_utf8_lossy(&said.stdout)
         .lines()
         .filter_map(|line| line.parse().ok())
