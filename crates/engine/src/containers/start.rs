@@ -137,6 +137,8 @@ async fn launch(
     container: &Arc<Container>,
     record: &Record,
 ) -> Result<RunState> {
+    let hierarchies = engine.hierarchies.clone();
+    tokio::task::spawn_blocking(move || hierarchies.ready_moves());
     let mode = Mode::of(&record.definition);
     let layers = layers(engine, record).await?;
     let prepared = {

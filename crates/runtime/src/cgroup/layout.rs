@@ -108,6 +108,18 @@ impl Hierarchies {
             .map(|tree| tree.root.as_path())
     }
 
+    /// The tree of the controllers that a line of `/proc/<pid>/cgroup` names: `cpu,cpuacct`, `name=systemd`, or
+    /// nothing for v2.
+    pub(super) fn root_named(&self, controllers: &str) -> Option<&Path> {
+        if controllers.is_empty() {
+            return self.v2.as_deref();
+        }
+        self.v1
+            .iter()
+            .find(|tree| controllers.split(',').all(|name| tree.names.contains(name)))
+            .map(|tree| tree.root.as_path())
+    }
+
     /// All trees in which a container may have a group; those that every OCI runtime uses come first.
     pub(super) fn roots(&self) -> impl Iterator<Item = &Path> {
         const USED_BY_ALL: [Controller; 4] = [

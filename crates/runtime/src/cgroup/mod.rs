@@ -12,6 +12,7 @@
 //! Calls block for moments; [`Cgroup::freeze`], [`Cgroup::kill_all`] and [`Cgroup::remove`] for up to seconds: run
 //! them off the reactor.
 
+mod ahead;
 mod block;
 mod figures;
 mod flat;

@@ -316,3 +316,25 @@ fn the_machines_processor_time() {
     assert_eq!(parse_host_cpu(text, 100), (28 * 10_000_000, 2));
     assert_eq!(parse_host_cpu("", 100), (0, 0));
 }
+
+#[test]
+fn a_process_is_found_in_its_group() {
+    let beside = "30 25 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+    let hybrid = Hierarchies::parse(&format!("{LEGACY}{beside}")).unwrap();
+    let folder = |line| hybrid.folder_of(line);
+    assert_eq!(
+        folder("4:cpu,cpuacct:/system.slice/a:b"),
+        Some("/sys/fs/cgroup/cpu,cpuacct/system.slice/a:b".into())
+    );
+    assert_eq!(
+        folder("1:name=systemd:/"),
+        Some("/sys/fs/cgroup/systemd/".into())
+    );
+    assert_eq!(
+        folder("0::/user.slice"),
+        Some("/sys/fs/cgroup/unified/user.slice".into())
+    );
+    assert_eq!(folder("7:pids:/"), None, "not mounted");
+    assert_eq!(folder("3:memory:/../outside"), None, "another namespace's");
+    assert_eq!(folder("nonsense"), None);
+}
