@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::redirect::Policy;
 
 use super::failure::of_request;
@@ -23,8 +24,6 @@ pub(crate) struct Registries {
     pub(crate) stall_limit: Duration,
     /// Made when first needed: reading the system's certificates takes time and memory.
     clients: Mutex<HashMap<Way, reqwest::Client>>,
-    /// Whether a server that may speak either was found to speak HTTPS.
-    schemes: Mutex<HashMap<String, &'static str>>,
 }
 
 /// `scheme://host[:port]`, scheme empty where it must be found out.
@@ -58,6 +57,36 @@ pub(crate) struct Endpoint {
     pub(crate) auth: Option<Auth>,
 }
 
+impl Way {
+    /// Blocking: it reads the system's certificates.
+    fn client(self, stall_limit: Duration) -> Result<reqwest::Client, ImageError> {
+        // Whoever came first has chosen; both speak the same TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(stall_limit)
+            .read_timeout(stall_limit)
+            .redirect(redirects(self.verify))
+            .referer(false);
+        if !self.verify {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        if !self.proxy {
+            builder = builder.no_proxy();
+        }
+        builder
+            .build()
+            .map_err(|error| of_request("", "", stall_limit, error))
+    }
+}
+
+impl Endpoint {
+    /// Whether a URL is of this server: same scheme, host and port.
+    pub(crate) fn is(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
+    }
+}
+
 impl Registries {
     pub(crate) fn new(options: &Options) -> Result<Registries, ImageError> {
         let mirrors = options
@@ -75,7 +104,6 @@ impl Registries {
             insecure,
             stall_limit: options.stall_limit,
             clients: Mutex::default(),
-            schemes: Mutex::default(),
         })
     }
 
@@ -124,12 +152,14 @@ impl Registries {
         let loopback = is_loopback(&server.host);
         let insecure = loopback || self.is_insecure(&server.host).await;
         // A proxy can't reach our loopback.
-        let client = self.client(Way {
-            verify: !insecure,
-            proxy: !loopback,
-        })?;
+        let client = self
+            .client(Way {
+                verify: !insecure,
+                proxy: !loopback,
+            })
+            .await?;
         let scheme = match server.scheme {
-            "" if insecure => self.find_scheme(&client, &server.host, loopback).await,
+            "" if insecure => find_scheme(&client, &server.host, loopback).await,
             "" => "https",
             scheme => scheme,
         };
@@ -142,74 +172,25 @@ impl Registries {
         })
     }
 
-    fn client(&self, way: Way) -> Result<reqwest::Client, ImageError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&way) {
-            return Ok(client.clone());
+    async fn client(&self, way: Way) -> Result<reqwest::Client, ImageError> {
+        let known = |clients: &HashMap<Way, reqwest::Client>| clients.get(&way).cloned();
+        if let Some(client) = known(&self.clients()) {
+            return Ok(client);
         }
-        // Whoever came first has chosen; both speak the same TLS.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.stall_limit)
-            .read_timeout(self.stall_limit)
-            .redirect(Policy::limited(MAX_REDIRECTS))
-            .referer(false);
-        if !way.verify {
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        }
-        if !way.proxy {
-            builder = builder.no_proxy();
-        }
-        let client = builder
-            .build()
-            .map_err(|error| of_request("", "", self.stall_limit, error))?;
-        clients.insert(way, client.clone());
-        Ok(client)
+        let stall_limit = self.stall_limit;
+        let made = tokio::task::spawn_blocking(move || way.client(stall_limit));
+        let made = made.await.map_err(|_| ImageError::Interrupted)??;
+        // Who was faster has the connections.
+        Ok(self.clients().entry(way).or_insert(made).clone())
     }
 
-    /// As Docker: HTTPS first, plain HTTP if that fails. On loopback the other way round: nobody listens in between,
-    /// and a plain server may never answer a TLS greeting.
-    async fn find_scheme(
-        &self,
-        client: &reqwest::Client,
-        host: &str,
-        loopback: bool,
-    ) -> &'static str {
-        if let Some(scheme) = self
-            .schemes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(host)
-        {
-            return scheme;
-        }
-        let order = if loopback {
-            ["http", "https"]
-        } else {
-            ["https", "http"]
-        };
-        for scheme in order {
-            // Without credentials, whoever it is.
-            match client.get(format!("{scheme}://{host}/v2/")).send().await {
-                // "The plain HTTP request was sent to HTTPS port", as most servers say it.
-                Ok(answer)
-                    if scheme == "http" && answer.status() == reqwest::StatusCode::BAD_REQUEST => {}
-                Ok(_) => {
-                    let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
-                    schemes.insert(host.to_owned(), scheme);
-                    return scheme;
-                }
-                Err(error) => tracing::debug!(host, scheme, %error, "registry does not speak this"),
-            }
-        }
-        // Neither answers: the request itself will say why.
-        order[0]
+    fn clients(&self) -> MutexGuard<'_, HashMap<Way, reqwest::Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn is_insecure(&self, registry: &str) -> bool {
         let named = |insecure: &Insecure| match insecure {
-            Insecure::Host(host) => host == registry || host == host_of(registry),
+            Insecure::Host(host) => host == registry,
             Insecure::Network(..) => false,
         };
         if self.insecure.iter().any(named) {
@@ -233,6 +214,44 @@ impl Registries {
             Insecure::Host(_) => false,
         })
     }
+}
+
+/// Never from TLS to a plain connection: on that, anybody could choose what a tag means.
+fn redirects(verify: bool) -> Policy {
+    let limited = Policy::limited(MAX_REDIRECTS);
+    Policy::custom(move |attempt| {
+        if verify && is_downgrade(attempt.previous(), attempt.url()) {
+            attempt.error("redirected from https to plain http")
+        } else {
+            limited.redirect(attempt)
+        }
+    })
+}
+
+fn is_downgrade(previous: &[Url], next: &Url) -> bool {
+    previous.last().is_some_and(|url| url.scheme() == "https") && next.scheme() != "https"
+}
+
+/// As Docker: HTTPS first, plain HTTP if that fails. On loopback the other way round: nobody listens in between, and a
+/// plain server may never answer a TLS greeting. It is asked anew each time, since a server may have learnt TLS.
+async fn find_scheme(client: &reqwest::Client, host: &str, loopback: bool) -> &'static str {
+    let order = if loopback {
+        ["http", "https"]
+    } else {
+        ["https", "http"]
+    };
+    for scheme in order {
+        // Without credentials, whoever it is.
+        match client.get(format!("{scheme}://{host}/v2/")).send().await {
+            // "The plain HTTP request was sent to HTTPS port", as most servers say it.
+            Ok(answer)
+                if scheme == "http" && answer.status() == reqwest::StatusCode::BAD_REQUEST => {}
+            Ok(_) => return scheme,
+            Err(error) => tracing::debug!(host, scheme, %error, "registry does not speak this"),
+        }
+    }
+    // Neither answers: the request itself will say why.
+    order[0]
 }
 
 /// Without the port, and without the brackets of an IPv6 address.
@@ -327,6 +346,16 @@ mod tests {
         ] {
             assert!(!is_loopback(no), "{no}");
         }
+    }
+
+    #[test]
+    fn tls_is_not_left_by_a_redirect() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let (safe, plain) = (url("https://a/x"), url("http://a:443/x"));
+        assert!(is_downgrade(std::slice::from_ref(&safe), &plain));
+        assert!(!is_downgrade(&[plain.clone(), safe.clone()], &safe));
+        assert!(!is_downgrade(&[safe.clone(), plain.clone()], &plain));
+        assert!(!is_downgrade(&[plain], &safe));
     }
 
     #[test]

@@ -164,6 +164,9 @@ impl Repository {
             if status.is_success() {
                 return Ok(answer);
             }
+            if status == StatusCode::UNAUTHORIZED && !self.endpoint.is(answer.url()) {
+                return Err(self.refused_elsewhere(&answer));
+            }
             let challenge =
                 auth::challenge(answer.headers()).filter(|_| status == StatusCode::UNAUTHORIZED);
             match challenge {
@@ -199,6 +202,19 @@ impl Repository {
                     ));
                 }
             }
+        }
+    }
+
+    /// A server that the registry redirected to wants credentials. Ours are for the registry: what another one
+    /// challenges us to, such as to send them to a token server of its choice, is not done.
+    fn refused_elsewhere(&self, answer: &Response) -> ImageError {
+        ImageError::Registry {
+            registry: self.endpoint.host.clone(),
+            detail: format!(
+                "redirected to {}, which answered {}",
+                answer.url().host_str().unwrap_or_default(),
+                answer.status()
+            ),
         }
     }
 
