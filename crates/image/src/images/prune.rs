@@ -1,7 +1,8 @@
 //! Deleting what nobody uses.
 
 use super::Images;
-use super::remove::Plan;
+use super::remove::{Plan, size_of};
+use crate::store::Change;
 use crate::{Image, ImageError, Removed};
 
 impl Images {
@@ -12,7 +13,7 @@ impl Images {
         dangling_only: bool,
         keep: &(dyn Fn(&Image) -> bool + Send + Sync),
     ) -> Result<(Vec<Removed>, u64), ImageError> {
-        let (mut removed, mut won) = (Vec::new(), 0);
+        let (mut removed, mut won) = (Vec::new(), 0u64);
         for candidate in self.list().await? {
             if dangling_only && !candidate.is_dangling() {
                 continue;
@@ -38,8 +39,14 @@ impl Images {
                 .carry_out(turn, &image, plan, false, leaving)
                 .await?;
             removed.extend(lines);
-            won += bytes;
+            won = won.saturating_add(bytes);
         }
-        Ok((removed, won))
+        let sweep = Change {
+            sweep: true,
+            ..Change::default()
+        };
+        let turn = self.inner.turn().await;
+        let left = self.inner.apply(turn, sweep, Vec::new(), ()).await?;
+        Ok((removed, won.saturating_add(size_of(&left))))
     }
 }

@@ -137,7 +137,7 @@ impl Inner {
                 .into_iter()
                 .map(|id| Removed::Deleted(id.to_string())),
         );
-        Ok((removed, gone.iter().map(|row| row.size).sum()))
+        Ok((removed, size_of(&gone)))
     }
 }
 
@@ -234,6 +234,12 @@ fn check(
         Some(container) => conflict(false, InUseReason::Stopped(short(&container.container_id))),
         None => Ok(()),
     }
+}
+
+/// Bytes of layers; a hostile one may say that it has 2^63.
+pub(super) fn size_of<'a>(layers: impl IntoIterator<Item = &'a LayerRow>) -> u64 {
+    let sizes = layers.into_iter().map(|row| row.size);
+    sizes.fold(0, u64::saturating_add)
 }
 
 fn short(container: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Images;
+use super::remove::size_of;
 use crate::{ImageError, ImageUsage, Usage};
 
 impl Images {
@@ -31,12 +32,12 @@ impl Images {
                     .iter()
                     .filter(|layer| shared(&layer.diff_id))
                     .map(|layer| layer.size)
-                    .sum(),
+                    .fold(0, u64::saturating_add),
             })
             .collect();
         images.sort_by_key(|image| image.id);
         Ok(Usage {
-            layers_size: catalog.layers.values().map(|row| row.size).sum(),
+            layers_size: size_of(catalog.layers.values()),
             images,
         })
     }

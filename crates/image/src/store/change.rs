@@ -47,6 +47,8 @@ pub(crate) struct Change {
     pub(crate) delete: Vec<ImageId>,
     /// Deleted, but the layers stay for stopped containers.
     pub(crate) keep: Vec<ImageId>,
+    /// Whether layers go that no image has, even where none is deleted: a cancelled job may have held them.
+    pub(crate) sweep: bool,
 }
 
 /// What went.
@@ -150,7 +152,7 @@ impl Change {
     /// Layers that no image has after the change and no job relies on; also those that a job left behind. They leave
     /// the catalogue here, so that no job begins to rely on them.
     fn take_layers_to_drop(&self, keep: &Keep) -> Vec<LayerRow> {
-        if self.delete.is_empty() {
+        if self.delete.is_empty() && !self.sweep {
             return Vec::new();
         }
         let mut state = keep.lock();
