@@ -15,10 +15,12 @@ impl Images {
         names: &[String],
         out: impl AsyncWrite + Send + Unpin,
     ) -> Result<(), ImageError> {
-        let (images, events, _pins) = {
+        // Outlives the lock, which the end of a pin takes.
+        let mut pins = Vec::<Pin>::new();
+        let (images, events) = {
             let mut state = self.inner.keep.lock();
             let chosen = choose(&state.catalog, names)?;
-            let (mut images, mut events, mut pins) = (Vec::new(), Vec::new(), Vec::<Pin>::new());
+            let (mut images, mut events) = (Vec::new(), Vec::new());
             for (id, tags) in chosen {
                 let Some(image) = state.catalog.images.get(&id).cloned() else {
                     continue;
@@ -26,14 +28,14 @@ impl Images {
                 let mut layers = Vec::new();
                 for layer in &image.layers {
                     pins.push(self.inner.keep.pin(&mut state, layer.diff_id));
-                    if let Some(row) = state.catalog.layers.get(&layer.diff_id) {
-                        let path = self.inner.files.blob(row.blob);
-                        layers.push(LayerToSave {
-                            digest: row.blob,
-                            size: row.blob_size,
-                            path,
-                        });
-                    }
+                    // An image in the catalogue has its layers there.
+                    let row = state.catalog.layers.get(&layer.diff_id);
+                    let row = row.ok_or(ImageError::Interrupted)?;
+                    layers.push(LayerToSave {
+                        digest: row.blob,
+                        size: row.blob_size,
+                        path: self.inner.files.blob(row.blob),
+                    });
                 }
                 events.push(Inner::event(ImageAction::Save, &image, id.to_string()));
                 images.push(ImageToSave {
@@ -42,9 +44,10 @@ impl Images {
                     layers,
                 });
             }
-            (images, events, pins)
+            (images, events)
         };
         write(&images, out).await?;
+        drop(pins);
         for event in events {
             // Nobody may be listening.
             let _ = self.inner.events.send(event);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use oci_spec::image::ImageConfiguration;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -34,8 +35,11 @@ impl ParsedConfig {
                 limit: MAX_CONFIG,
             });
         }
-        let mut config: ImageConfiguration =
+        let mut value: Value =
             serde_json::from_slice(&json).map_err(|error| malformed(error.to_string()))?;
+        add_diff_ids(&mut value);
+        let mut config: ImageConfiguration =
+            serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
         if config.rootfs().typ() != "layers" {
             return Err(malformed("rootfs is not of type \"layers\"".to_owned()));
         }
@@ -88,6 +92,15 @@ pub(crate) fn labels(config: &ImageConfiguration) -> BTreeMap<String, String> {
         .unwrap_or_default()
 }
 
+/// An image without layers has no `diff_ids` with Docker, and null with BuildKit.
+fn add_diff_ids(config: &mut Value) {
+    if let Some(rootfs) = config.get_mut("rootfs").and_then(Value::as_object_mut)
+        && rootfs.get("diff_ids").is_none_or(Value::is_null)
+    {
+        rootfs.insert("diff_ids".to_owned(), Value::Array(Vec::new()));
+    }
+}
+
 /// `ExposedPorts` and `Volumes` are sets in JSON and come in any order from the parser.
 fn sort_sets(config: &mut ImageConfiguration) {
     let Some(mut run) = config.config().clone() else {
@@ -129,6 +142,19 @@ mod tests {
             run.volumes().as_deref(),
             Some(&["/a".to_owned(), "/b".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn an_image_may_have_no_layers() {
+        for rootfs in [
+            r#"{"type":"layers"}"#,
+            r#"{"type":"layers","diff_ids":null}"#,
+        ] {
+            let json = format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{rootfs}}}"#);
+            let parsed = ParsedConfig::parse(json.clone().into_bytes()).expect(&json);
+            assert!(parsed.diff_ids.is_empty());
+            assert_eq!(parsed.id.digest(), Digest::of(json.as_bytes()));
+        }
     }
 
     #[test]
