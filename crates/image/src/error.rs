@@ -221,6 +221,14 @@ pub enum ImageError {
         /// The store's root.
         path: PathBuf,
     },
+    /// A layer that a crash left doubtful, and that can't be unpacked again as things are.
+    #[error("unpacking layer {layer} again, which a crash left unfinished: {source}")]
+    Repair {
+        /// Its diff id.
+        layer: Digest,
+        /// Why not.
+        source: Box<ImageError>,
+    },
     /// The database.
     #[error("image database: {0}")]
     Database(#[from] rusqlite::Error),
@@ -302,6 +310,18 @@ pub enum LayerError {
     NoSpace,
 }
 
+impl LayerError {
+    /// Of a stream that is read, or of a disk that is written.
+    pub(crate) fn stream(error: std::io::Error) -> LayerError {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                LayerError::NoSpace
+            }
+            _ => LayerError::Stream(error),
+        }
+    }
+}
+
 impl ImageError {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
@@ -334,9 +354,22 @@ impl ImageError {
             | E::Layer(_)
             | E::Io { .. }
             | E::Stream { .. }
+            | E::Repair { .. }
             | E::Database(_)
             | E::NewerDatabase { .. }
             | E::Interrupted => ErrorKind::Internal,
+        }
+    }
+
+    /// Of the machine or the program: another registry, or another copy of the content, would not help.
+    pub(crate) fn is_our_own(&self) -> bool {
+        match self {
+            ImageError::Shared(error) => error.is_our_own(),
+            ImageError::Layer(LayerError::NoSpace)
+            | ImageError::Io { .. }
+            | ImageError::Database(_)
+            | ImageError::Interrupted => true,
+            _ => false,
         }
     }
 

@@ -15,17 +15,21 @@ use tokio::time::Instant;
 use crate::layer::{Expected, Feed, Intake, feed, take_in};
 use crate::registry::{Descriptor, Repository, of_request};
 use crate::store::{Files, Fresh};
-use crate::{Digest, ImageError};
+use crate::{Digest, ImageError, Options};
 
 /// How often a bar moves.
 const TICK: Duration = Duration::from_millis(100);
-/// Tries after a connection that broke; each goes on where the last one ended.
-const RETRIES: u32 = 3;
+/// Tries in a row that bring nothing to speak of; each goes on where the last one ended.
+const RETRIES: u32 = 5;
+/// Bytes that are something to speak of.
+const WORTH_IT: u64 = 64 << 10;
 
 /// Where a flight is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Waiting,
+    /// Seconds until the next try.
+    Retrying(u64),
     Downloading(u64),
     Downloaded,
     Extracting(u64),
@@ -42,6 +46,7 @@ struct State {
 /// All flights.
 pub(crate) struct Flights {
     slots: Arc<Semaphore>,
+    retry_pause: Duration,
     current: Mutex<HashMap<(Digest, Digest), Weak<Flight>>>,
 }
 
@@ -58,9 +63,10 @@ impl Drop for Flight {
 }
 
 impl Flights {
-    pub(crate) fn new(at_once: usize) -> Flights {
+    pub(crate) fn new(options: &Options) -> Flights {
         Flights {
-            slots: Arc::new(Semaphore::new(at_once.max(1))),
+            slots: Arc::new(Semaphore::new(options.concurrent_downloads.max(1))),
+            retry_pause: options.retry_pause,
             current: Mutex::default(),
         }
     }
@@ -90,6 +96,7 @@ impl Flights {
             repository: Arc::clone(repository),
             layer: layer.clone(),
             diff_id,
+            retry_pause: self.retry_pause,
             state: sender,
         };
         let slots = Arc::clone(&self.slots);
@@ -138,6 +145,7 @@ struct Job {
     repository: Arc<Repository>,
     layer: Descriptor,
     diff_id: Digest,
+    retry_pause: Duration,
     state: watch::Sender<State>,
 }
 
@@ -146,7 +154,8 @@ impl Job {
         // Never closed.
         let _slot = slots.acquire().await.map_err(|_| ImageError::Interrupted)?;
         self.reach(Stage::Downloading(0));
-        let (mut sender, source) = feed();
+        // Lives until the work is done: the work ends when it goes.
+        let (sender, source) = feed();
         let done = Arc::new(AtomicU64::new(0));
         let expected = Expected {
             digest: Some(self.layer.digest),
@@ -157,25 +166,23 @@ impl Job {
         let mut work = tokio::task::spawn_blocking(move || {
             let scratch = files.scratch()?;
             let (blob, folder) = (scratch.blob(), scratch.folder());
-            let taken = take_in(
-                source,
-                &Intake {
-                    blob: &blob,
-                    folder: &folder,
-                    expected,
-                    done: &counter,
-                },
-            )?;
+            let intake = Intake {
+                blob: &blob,
+                folder: &folder,
+                expected,
+                wanted: source.wanted(),
+                done: &counter,
+            };
+            let taken = take_in(source, &intake)?;
             Ok(Fresh::new(taken, scratch))
         });
-        let downloaded = self.download(&mut sender).await;
+        let downloaded = self.download(&sender).await;
         if let Err(Download::Failed(error)) = downloaded {
             drop(sender);
             // Its own error is only that the stream was cut off; it has cleaned up when it answers.
             let _ = work.await;
             return Err(error);
         }
-        drop(sender);
         self.reach(Stage::Downloaded);
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -193,19 +200,26 @@ impl Job {
     }
 
     /// Fetches the blob, going on where a broken connection ended.
-    async fn download(&self, sender: &mut mpsc::Sender<Feed>) -> Result<(), Download> {
+    async fn download(&self, sender: &mpsc::Sender<Feed>) -> Result<(), Download> {
         let mut at = 0;
-        let mut retries = 0;
+        let mut in_vain = 0;
         loop {
             let before = at;
-            match self.fetch(&mut at, sender).await {
+            let error = match self.fetch(&mut at, sender).await {
                 Ok(()) => break,
-                Err(Download::Broken(error)) if at > before && retries < RETRIES => {
-                    retries += 1;
-                    tracing::debug!(layer = %self.layer.digest, at, %error, "download broke off, going on");
-                }
-                Err(Download::Broken(error)) => return Err(Download::Failed(error)),
+                Err(Download::Broken(error)) => error,
                 Err(other) => return Err(other),
+            };
+            in_vain = if at - before < WORTH_IT { in_vain + 1 } else { 0 };
+            let silent = matches!(error, ImageError::Stalled { .. });
+            if in_vain > RETRIES || (silent && in_vain > 0) {
+                return Err(Download::Failed(error));
+            }
+            tracing::debug!(layer = %self.layer.digest, at, %error, "download broke off, going on");
+            if in_vain > 0 {
+                let pause = self.retry_pause * (1 << (in_vain - 1));
+                self.reach(Stage::Retrying(pause.as_secs_f64().ceil() as u64));
+                tokio::time::sleep(pause).await;
             }
         }
         sender
@@ -214,13 +228,16 @@ impl Job {
             .map_err(|_| Download::NotWanted)
     }
 
-    async fn fetch(&self, at: &mut u64, sender: &mut mpsc::Sender<Feed>) -> Result<(), Download> {
+    async fn fetch(&self, at: &mut u64, sender: &mpsc::Sender<Feed>) -> Result<(), Download> {
         let Descriptor { digest, size, .. } = self.layer;
         let mut answer = self
             .repository
             .blob(digest, *at)
             .await
-            .map_err(Download::Failed)?;
+            .map_err(|error| match error {
+                error @ ImageError::Unreachable { .. } => Download::Broken(error),
+                error => Download::Failed(error),
+            })?;
         let rest = answer.status() == reqwest::StatusCode::PARTIAL_CONTENT;
         // A server that knows no ranges starts again.
         let mut skip = if rest { 0 } else { *at };
@@ -248,18 +265,12 @@ impl Job {
                 Ok(None) if *at < size => return Err(Download::Broken(wrong(*at))),
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let stalled = error.is_timeout();
-                    let error = of_request(
+                    return Err(Download::Broken(of_request(
                         &url,
                         self.repository.host(),
                         self.repository.stall_limit(),
                         error,
-                    );
-                    return Err(if stalled {
-                        Download::Failed(error)
-                    } else {
-                        Download::Broken(error)
-                    });
+                    )));
                 }
             };
             let known = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());

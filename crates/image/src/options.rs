@@ -12,7 +12,9 @@ pub struct Options {
     pub insecure_registries: Vec<String>,
     /// A registry that sends nothing for this long has failed.
     pub stall_limit: Duration,
-    /// Layers of one pull that are fetched at once.
+    /// Before a download that brought nothing is tried again; each further pause is twice as long.
+    pub retry_pause: Duration,
+    /// Layers that are fetched at once.
     pub concurrent_downloads: usize,
 }
 
@@ -22,6 +24,7 @@ impl Default for Options {
             registry_mirrors: Vec::new(),
             insecure_registries: Vec::new(),
             stall_limit: Duration::from_secs(30),
+            retry_pause: Duration::from_secs(1),
             concurrent_downloads: 3,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::contents::{Contents, LayerFile, clean, malformed};
 use super::{docker, oci};
-use crate::layer::{Entry, Expected, Intake, Kind, TarReader, inflate, take_in};
+use crate::layer::{Entry, Expected, Intake, Kind, TarReader, Wanted, inflate, take_in};
 use crate::store::{Files, Fresh, MAX_CONFIG, ParsedConfig};
 use crate::{Digest, ImageError, LayerError, Progress, Reference};
 
@@ -22,12 +22,14 @@ pub(crate) struct Loadable {
 /// Reads an archive, plain or compressed. `known` are the digests of layers in the store, compressed or not. Blocking.
 pub(crate) fn read(
     input: impl BufRead,
+    wanted: &Wanted,
     files: &Files,
     known: &HashSet<Digest>,
     tell: impl Fn(Progress),
 ) -> Result<Vec<Loadable>, ImageError> {
     let (_, inflated) = inflate(input).map_err(LayerError::Stream)?;
-    let mut reader = TarReader::new(BufReader::with_capacity(256 << 10, inflated));
+    let inflated = BufReader::with_capacity(256 << 10, wanted.watch(inflated));
+    let mut reader = TarReader::new(inflated);
     let mut contents = Contents::default();
     while let Some(entry) = reader.next().map_err(in_archive)? {
         let Some(name) = clean(&entry.path) else {
@@ -42,8 +44,11 @@ pub(crate) fn read(
                 &mut reader,
                 &entry,
                 name,
-                files,
-                known,
+                &Store {
+                    files,
+                    known,
+                    wanted,
+                },
                 &tell,
             )?,
             Kind::Symlink => {
@@ -78,13 +83,19 @@ fn in_archive(error: LayerError) -> ImageError {
     }
 }
 
+/// Where layers go.
+struct Store<'a> {
+    files: &'a Files,
+    known: &'a HashSet<Digest>,
+    wanted: &'a Wanted,
+}
+
 fn take_file<R: BufRead>(
     contents: &mut Contents,
     reader: &mut TarReader<R>,
     entry: &Entry,
     name: String,
-    files: &Files,
-    known: &HashSet<Digest>,
+    store: &Store<'_>,
     tell: &impl Fn(Progress),
 ) -> Result<(), ImageError> {
     let first = reader.data().map_err(in_archive)?.first().copied();
@@ -105,13 +116,13 @@ fn take_file<R: BufRead>(
         return Ok(());
     }
     let by_name = format!("sha256:{last}").parse::<Digest>().ok();
-    if by_name.is_some_and(|digest| known.contains(&digest)) {
+    if by_name.is_some_and(|digest| store.known.contains(&digest)) {
         return contents.add_layer(name, LayerFile::Known);
     }
     let shown: String =
         by_name.map_or_else(|| name.chars().take(12).collect(), |digest| digest.short());
     tell(Progress::bar(&shown, "Loading layer", 0, entry.size));
-    let layer = unpack(Data(reader), files)?;
+    let layer = unpack(Data(reader), store)?;
     tell(Progress::bar(
         &shown,
         "Loading layer",
@@ -121,12 +132,13 @@ fn take_file<R: BufRead>(
     contents.add_layer(name, layer)
 }
 
-fn unpack(input: impl BufRead, files: &Files) -> Result<LayerFile, ImageError> {
-    let scratch = files.scratch()?;
+fn unpack(input: impl BufRead, store: &Store<'_>) -> Result<LayerFile, ImageError> {
+    let scratch = store.files.scratch()?;
     let intake = Intake {
         blob: &scratch.blob(),
         folder: &scratch.folder(),
         expected: Expected::default(),
+        wanted: store.wanted.clone(),
         done: &AtomicU64::new(0),
     };
     match take_in(input, &intake) {

@@ -44,6 +44,7 @@ impl Images {
                     blob: &blob,
                     folder: &folder,
                     expected: Expected::default(),
+                    wanted: source.wanted(),
                     done: &AtomicU64::new(0),
                 };
                 let taken = take_in(source, &intake)?;

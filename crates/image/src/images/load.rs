@@ -9,7 +9,7 @@ use super::{Images, blocking};
 use crate::archive::{self, Loadable};
 use crate::layer::{Feed, Source, feed};
 use crate::store::{Change, NewImage, Pin};
-use crate::{ImageAction, ImageError, ImageEvent, Loaded, Progress};
+use crate::{Digest, ImageAction, ImageError, ImageEvent, Loaded, Progress};
 
 /// Bytes read at a time.
 const CHUNK: usize = 128 << 10;
@@ -22,19 +22,13 @@ impl Images {
         archive: impl AsyncRead + Send,
         progress: impl Fn(Progress) + Send + Sync,
     ) -> Result<Vec<Loaded>, ImageError> {
-        let known: HashSet<_> = {
-            let state = self.inner.keep.lock();
-            state
-                .catalog
-                .layers
-                .values()
-                .flat_map(|row| [row.diff_id, row.blob])
-                .collect()
-        };
+        // What is known is not unpacked, so it must not go while the archive is read.
+        let (known, _pins) = self.known();
         let (teller, mut told) = mpsc::unbounded_channel();
         let files = self.inner.files.clone();
         let reading = self.read_blocking(archive, move |source| {
-            archive::read(source, &files, &known, |line| {
+            let wanted = source.wanted();
+            archive::read(source, &wanted, &files, &known, |line| {
                 // Told only while someone listens.
                 let _ = teller.send(line);
             })
@@ -46,6 +40,24 @@ impl Images {
         };
         let (found, ()) = tokio::join!(reading, telling);
         self.add_loaded(found?).await
+    }
+
+    /// The digests of all layers, compressed or not; the pins keep them.
+    fn known(&self) -> (HashSet<Digest>, Vec<Pin>) {
+        let keep = &self.inner.keep;
+        let mut state = keep.lock();
+        let rows = state.catalog.layers.values();
+        let (known, diff_ids): (HashSet<_>, Vec<_>) = (
+            rows.clone()
+                .flat_map(|row| [row.diff_id, row.blob])
+                .collect(),
+            rows.map(|row| row.diff_id).collect(),
+        );
+        let pins = diff_ids
+            .into_iter()
+            .map(|diff_id| keep.pin(&mut state, diff_id))
+            .collect();
+        (known, pins)
     }
 
     /// Feeds a stream to blocking work. What the work doesn't read is left; its error wins over the stream's.
@@ -74,7 +86,8 @@ impl Images {
                 let ended = matches!(piece, Feed::End);
                 // A worker that is done listens no more.
                 if sender.send(piece).await.is_err() || ended {
-                    return Ok(());
+                    // Kept until the work is done: it says that we wait for it.
+                    return Ok(sender);
                 }
             }
         };

@@ -76,7 +76,7 @@ impl Images {
                 events: broadcast::Sender::new(EVENTS),
                 boot,
                 registries: Registries::new(&options)?,
-                flights: Flights::new(options.concurrent_downloads),
+                flights: Flights::new(&options),
                 files,
                 database,
                 _lock: lock,

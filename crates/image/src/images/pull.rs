@@ -9,8 +9,8 @@ use crate::flight::Stage;
 use crate::registry::{Descriptor, Manifest, Repository, check_config_type, check_layer_type};
 use crate::store::{self, Change, Fresh, MAX_CONFIG, NewImage, ParsedConfig, Pin};
 use crate::{
-    Auth, Digest, ImageAction, ImageError, ImageEvent, ImageId, LayerError, Platform, Progress,
-    Pulled, Reference,
+    Auth, Digest, ImageAction, ImageError, ImageEvent, ImageId, Platform, Progress, Pulled,
+    Reference,
 };
 
 /// What is pulled, and who is told.
@@ -52,7 +52,7 @@ impl Images {
                     .await
             };
             match attempt.await {
-                Err(error) if !is_our_own(&error) => {
+                Err(error) if !error.is_our_own() => {
                     tracing::info!(%reference, %error, "mirror does not serve it, trying the next");
                 }
                 result => return result,
@@ -61,18 +61,6 @@ impl Images {
         let endpoint = registries.endpoint(reference, last, auth.as_ref()).await?;
         pull.from(Repository::new(endpoint, reference.clone()))
             .await
-    }
-}
-
-/// Another registry would not help.
-fn is_our_own(error: &ImageError) -> bool {
-    match error {
-        ImageError::Shared(error) => is_our_own(error),
-        ImageError::Io { .. }
-        | ImageError::Database(_)
-        | ImageError::Interrupted
-        | ImageError::Layer(LayerError::NoSpace) => true,
-        _ => false,
     }
 }
 
@@ -347,6 +335,8 @@ impl Bar {
         let reached = |stage: Stage| before.is_none_or(|last| last < stage);
         match stage {
             Stage::Waiting => line("Waiting"),
+            Stage::Retrying(1) => line("Retrying in 1 second"),
+            Stage::Retrying(seconds) => line(&format!("Retrying in {seconds} seconds")),
             Stage::Downloading(current) => bar("Downloading", current),
             Stage::Downloaded | Stage::Extracting(_) | Stage::Done => {
                 if reached(Stage::Downloaded) {

@@ -12,7 +12,8 @@ use std::sync::mpsc;
 use sha2::{Digest as _, Sha256};
 
 use super::inflate::{Compression, inflate};
-use super::source::read_buffered;
+use super::source::{Wanted, read_buffered};
+use super::space::Space;
 use super::unpack::unpack_and_return;
 use crate::error::IoContext;
 use crate::{Digest, ImageError, LayerError};
@@ -36,6 +37,8 @@ pub(crate) struct Intake<'a> {
     /// The layer's folder, empty.
     pub(crate) folder: &'a Path,
     pub(crate) expected: Expected,
+    /// Whether to go on.
+    pub(crate) wanted: Wanted,
     /// Counts the bytes of the blob that are done.
     pub(crate) done: &'a AtomicU64,
 }
@@ -53,9 +56,11 @@ pub(crate) struct TakenIn {
 /// Takes a stream in. Blocking. On an error the caller removes blob and folder.
 pub(crate) fn take_in(input: impl BufRead, intake: &Intake<'_>) -> Result<TakenIn, ImageError> {
     let blob = File::create_new(intake.blob).at("create", intake.blob)?;
+    let space = Space::new(&blob).map_err(LayerError::stream)?;
     let mut tap = Tap {
         input,
         blob,
+        space,
         hash: Sha256::new(),
         size: 0,
         ahead: 0,
@@ -79,14 +84,14 @@ pub(crate) fn take_in(input: impl BufRead, intake: &Intake<'_>) -> Result<TakenI
                 unpack_and_return(pipe, intake.folder)
             });
         let unpacking = unpacking.at("start a thread to unpack to", intake.folder)?;
-        let inflated = send_inflated(&mut tap, &sender, &used);
+        let inflated = send_inflated(&mut tap, &intake.wanted, &sender, &used);
         drop(sender);
         Ok::<_, ImageError>((inflated, unpacking.join()))
     })?;
     let unpacked = unpacked.map_err(|_| ImageError::Interrupted)?;
     let (compression, (unpacked, pipe)) = match (inflated, unpacked) {
         (Ok(compression), unpacked) => (compression, unpacked?),
-        (Err(Sending::Stream(error)), _) => return Err(stream_error(error)),
+        (Err(Sending::Stream(error)), _) => return Err(LayerError::stream(error).into()),
         // The unpacking's own error closed the pipe.
         (Err(Sending::PipeClosed), Err(error)) => return Err(error.into()),
         (Err(Sending::PipeClosed), Ok(_)) => return Err(ImageError::Interrupted),
@@ -128,13 +133,6 @@ fn check(what: &'static str, expected: Option<Digest>, actual: Digest) -> Result
     }
 }
 
-fn stream_error(error: io::Error) -> ImageError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LayerError::NoSpace.into(),
-        _ => LayerError::Stream(error).into(),
-    }
-}
-
 /// One buffer on its way, and whether the tar is compressed (then it needs a hash of its own).
 enum Piece {
     Data { bytes: Vec<u8>, hashed: bool },
@@ -150,12 +148,14 @@ enum Sending {
 /// Inflates to the end and says how the stream was compressed.
 fn send_inflated<R: BufRead>(
     tap: &mut Tap<'_, R>,
+    wanted: &Wanted,
     pieces: &mpsc::SyncSender<Piece>,
     used: &mpsc::Receiver<Vec<u8>>,
 ) -> Result<Compression, Sending> {
     let send = |piece| pieces.send(piece).map_err(|_| Sending::PipeClosed);
     let result = (|| {
-        let (compression, mut reader) = inflate(&mut *tap).map_err(Sending::Stream)?;
+        let (compression, reader) = inflate(&mut *tap).map_err(Sending::Stream)?;
+        let mut reader = wanted.watch(reader);
         let hashed = compression == Compression::Plain;
         loop {
             let mut bytes = used
@@ -191,6 +191,7 @@ fn send_inflated<R: BufRead>(
 struct Tap<'a, R> {
     input: R,
     blob: File,
+    space: Space,
     hash: Sha256,
     size: u64,
     /// Bytes of the current chunk that are stored but not consumed: each chunk is stored whole, however small the
@@ -212,6 +213,7 @@ impl<R: BufRead> BufRead for Tap<'_, R> {
                 ));
             }
             self.blob.write_all(chunk)?;
+            self.space.written(&self.blob, chunk.len() as u64)?;
             self.hash.update(chunk);
             self.ahead = chunk.len();
             self.done.store(self.size, Ordering::Relaxed);

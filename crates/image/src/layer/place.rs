@@ -169,7 +169,7 @@ fn place_file<R: BufRead>(
             }
         }
     }
-    unpacking.size = unpacking.size.saturating_add(entry.size);
+    unpacking.add_size(entry.size);
     let fd = OwnedFd::from(file);
     set_by_fd(entry, path, &fd)?;
     rustix::fs::futimens(&fd, &times(entry.mtime))
@@ -196,7 +196,8 @@ fn copy<R: BufRead>(
         left -= done as u64;
         unpacking
             .space
-            .written(unpacking.tree.root(), done as u64)?;
+            .written(unpacking.tree.root(), done as u64)
+            .map_err(LayerError::stream)?;
     }
     Ok(())
 }

@@ -106,6 +106,7 @@ pub(super) enum Vacated {
 pub(super) struct Tree {
     root: Rc<OwnedFd>,
     open: HashMap<Vec<u8>, Rc<OwnedFd>>,
+    implied: u64,
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -117,7 +118,13 @@ impl Tree {
         Tree {
             root: Rc::new(root),
             open: HashMap::new(),
+            implied: 0,
         }
+    }
+
+    /// How many folders were made that the tar has no entry of.
+    pub(super) fn implied(&self) -> u64 {
+        self.implied
     }
 
     pub(super) fn root(&self) -> &Rc<OwnedFd> {
@@ -171,6 +178,7 @@ impl Tree {
         let mut start = if there == 0 { 0 } else { ends[there - 1] + 1 };
         for end in &ends[there..] {
             parent = Rc::new(make_implied(&parent, &dir[start..*end])?);
+            self.implied += 1;
             start = end + 1;
         }
         self.remember(dir.to_vec(), Rc::clone(&parent));

@@ -9,17 +9,15 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::place::place;
+use super::space::Space;
 use super::tar::{Entry, TarReader};
 use super::tree::{InnerPath, Tree};
 use crate::LayerError;
 
-/// Most entries of one layer.
+/// Most entries of one layer, folders that are only implied by a name among them.
 const MAX_ENTRIES: u64 = 4_000_000;
 /// Bytes of the names of folders whose times are set at the end.
 const MAX_PENDING: u64 = 64 << 20;
-/// Bytes written between two looks at the free space, and entries made.
-const CHECK_BYTES: u64 = 16 << 20;
-const CHECK_ENTRIES: u64 = 4096;
 
 /// What a tar held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +63,7 @@ pub(super) fn unpack_and_return<R: BufRead>(
 pub(super) struct Unpacking {
     pub(super) tree: Tree,
     pub(super) space: Space,
-    pub(super) size: u64,
+    size: u64,
     entries: u64,
     /// Folders' times are set when nothing more is made in them.
     folder_times: HashMap<InnerPath, (i64, u32)>,
@@ -74,7 +72,7 @@ pub(super) struct Unpacking {
 
 impl Unpacking {
     fn new(root: OwnedFd) -> Result<Unpacking, LayerError> {
-        let space = Space::new(&root)?;
+        let space = Space::new(&root).map_err(LayerError::stream)?;
         Ok(Unpacking {
             tree: Tree::new(root),
             space,
@@ -91,17 +89,24 @@ impl Unpacking {
         reader: &mut TarReader<R>,
     ) -> Result<(), LayerError> {
         self.entries += 1;
-        if self.entries > MAX_ENTRIES {
+        let path = InnerPath::new(&entry.path)?;
+        let implied = self.tree.implied();
+        place(self, entry, &path, reader)?;
+        if self.entries + self.tree.implied() > MAX_ENTRIES {
             return Err(LayerError::TooMuch {
                 what: "number of entries",
                 limit: MAX_ENTRIES,
             });
         }
-        if self.entries.is_multiple_of(CHECK_ENTRIES) {
-            self.space.check(self.tree.root())?;
-        }
-        let path = InnerPath::new(&entry.path)?;
-        place(self, entry, &path, reader)
+        let made = 1 + self.tree.implied() - implied;
+        self.space
+            .made(self.tree.root(), made)
+            .map_err(LayerError::stream)
+    }
+
+    /// Sparse files can say together that they are longer than any number that a database keeps.
+    pub(super) fn add_size(&mut self, bytes: u64) {
+        self.size = self.size.saturating_add(bytes).min(i64::MAX as u64);
     }
 
     pub(super) fn folder_time(
@@ -153,41 +158,5 @@ pub(super) fn times((seconds, nanos): (i64, u32)) -> Timestamps {
     Timestamps {
         last_access: time,
         last_modification: time,
-    }
-}
-
-/// Stops an unpacking before the disk is full: the engine needs room to stop and remove containers.
-pub(super) struct Space {
-    /// Blocks that must stay free.
-    floor: u64,
-    since: u64,
-}
-
-impl Space {
-    fn new(root: &OwnedFd) -> Result<Space, LayerError> {
-        let stat = rustix::fs::fstatvfs(root).map_err(|e| LayerError::Stream(e.into()))?;
-        let wanted = (64 << 20) / stat.f_frsize.max(1);
-        Ok(Space {
-            floor: wanted.min(stat.f_blocks / 50),
-            since: 0,
-        })
-    }
-
-    pub(super) fn written(&mut self, root: &OwnedFd, bytes: u64) -> Result<(), LayerError> {
-        self.since += bytes;
-        if self.since < CHECK_BYTES {
-            return Ok(());
-        }
-        self.since = 0;
-        self.check(root)
-    }
-
-    fn check(&self, root: &OwnedFd) -> Result<(), LayerError> {
-        let stat = rustix::fs::fstatvfs(root).map_err(|e| LayerError::Stream(e.into()))?;
-        if stat.f_bavail < self.floor {
-            Err(LayerError::NoSpace)
-        } else {
-            Ok(())
-        }
     }
 }

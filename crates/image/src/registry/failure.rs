@@ -114,12 +114,14 @@ pub(crate) fn of_request(
         }
         cause = error.source();
     }
-    if error.is_redirect() || detail.is_empty() {
-        detail = format!(
-            "{}{}{detail}",
-            error.without_url(),
-            if detail.is_empty() { "" } else { ": " }
-        );
+    if error.is_redirect() {
+        return ImageError::Registry {
+            registry: registry.to_owned(),
+            detail: printable(&format!("following a redirect: {detail}")),
+        };
+    }
+    if detail.is_empty() {
+        detail = error.without_url().to_string();
     }
     ImageError::Unreachable {
         url: url.to_owned(),

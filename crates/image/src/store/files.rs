@@ -21,7 +21,7 @@ struct Inner {
 }
 
 impl Files {
-    /// Makes what is missing.
+    /// Makes what is missing, and removes in the background what an earlier run left in `tmp/`.
     pub(crate) fn open(root: &Path) -> Result<Files, ImageError> {
         for dir in ["", "blobs", "blobs/sha256", "layers", "tmp"] {
             let path = root.join(dir);
@@ -31,9 +31,17 @@ impl Files {
                 .create(&path)
                 .at("create", path)?;
         }
+        let tmp = root.join("tmp");
+        let mut next = 0;
+        for entry in fs::read_dir(&tmp).at("read", &tmp)? {
+            let path = entry.at("read", &tmp)?.path();
+            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            next = number.map_or(next, |number: u64| next.max(number.saturating_add(1)));
+            remove_later(path);
+        }
         Ok(Files(Arc::new(Inner {
             root: root.to_owned(),
-            next: AtomicU64::new(0),
+            next: AtomicU64::new(next),
         })))
     }
 

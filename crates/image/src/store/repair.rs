@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,25 +16,16 @@ use super::config::ParsedConfig;
 use super::database::Database;
 use super::files::Files;
 use crate::error::IoContext;
-use crate::layer::{Expected, Intake, remove_path, take_in};
-use crate::{Digest, ImageError, ImageId, Reference};
+use crate::layer::{Expected, Intake, Wanted, remove_path, take_in};
+use crate::{Digest, ImageError, ImageId, LayerError, Reference};
 
 /// Opens everything in `root`. Blocking.
 pub(crate) fn open(root: &Path, boot: &str) -> Result<(Files, Database, Catalog), ImageError> {
     let files = Files::open(root)?;
     let database = Database::open(&files.database())?;
-    empty(&files.tmp())?;
     let catalog = load(&files, &database, boot)?;
     remove_strangers(&files, &catalog)?;
     Ok((files, database, catalog))
-}
-
-fn empty(dir: &Path) -> Result<(), ImageError> {
-    for entry in fs::read_dir(dir).at("read", dir)? {
-        let path = entry.at("read", dir)?.path();
-        remove_path(&path).at("remove", &path)?;
-    }
-    Ok(())
 }
 
 fn load(files: &Files, database: &Database, boot: &str) -> Result<Catalog, ImageError> {
@@ -49,6 +40,10 @@ fn load(files: &Files, database: &Database, boot: &str) -> Result<Catalog, Image
         if (doubtful || !files.layer(row.n).is_dir())
             && let Err(error) = make_again(files, &row)
         {
+            if !is_damage(&error) {
+                let (layer, source) = (row.diff_id, Box::new(error));
+                return Err(ImageError::Repair { layer, source });
+            }
             tracing::warn!(layer = %row.diff_id, %error, "a layer is damaged and can't be made again from its blob");
             lost.push(row);
             continue;
@@ -127,9 +122,21 @@ fn load_images(
     Ok(broken)
 }
 
+/// Whether the blob is at fault. A full disk, say, is no reason to forget an image for good.
+fn is_damage(error: &ImageError) -> bool {
+    match error {
+        ImageError::Layer(LayerError::Entry { .. }) => false,
+        ImageError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        error => !error.is_our_own(),
+    }
+}
+
 /// Unpacks a layer again from its blob.
 fn make_again(files: &Files, row: &LayerRow) -> Result<(), ImageError> {
     tracing::info!(layer = %row.diff_id, "unpacking a layer again");
+    let place = files.layer(row.n);
+    // First, since the disk may have room for it only once.
+    remove_path(&place).at("remove", &place)?;
     let blob = files.blob(row.blob);
     let input = BufReader::with_capacity(256 << 10, fs::File::open(&blob).at("open", &blob)?);
     let scratch = files.scratch()?;
@@ -141,11 +148,10 @@ fn make_again(files: &Files, row: &LayerRow) -> Result<(), ImageError> {
             size: Some(row.blob_size),
             diff_id: Some(row.diff_id),
         },
+        wanted: Wanted::ALWAYS,
         done: &AtomicU64::new(0),
     };
     take_in(input, &intake)?;
-    let place = files.layer(row.n);
-    files.discard(&place)?;
     fs::rename(scratch.folder(), &place).at("move to its place", &place)?;
     Ok(())
 }
@@ -178,7 +184,7 @@ fn remove_strangers(files: &Files, catalog: &Catalog) -> Result<(), ImageError> 
                 .to_str()
                 .is_some_and(|name| names.contains(name))
             {
-                remove_path(&entry.path()).at("remove", entry.path())?;
+                files.discard(&entry.path())?;
             }
         }
     }

@@ -18,6 +18,8 @@ pub(crate) use write::tar_header;
 pub(crate) const MAX_PATH: u64 = 4096;
 /// Largest extended header (PAX records, xattrs within).
 pub(crate) const MAX_EXTENDED: u64 = 1 << 20;
+/// Most extended attributes of one entry: file systems keep far fewer.
+pub(crate) const MAX_XATTRS: usize = 1024;
 /// Most pieces of one sparse file.
 pub(crate) const MAX_SEGMENTS: u64 = 1 << 20;
 

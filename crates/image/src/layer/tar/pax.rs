@@ -1,6 +1,6 @@
 //! PAX records: `<length> <key>=<value>\n`, as POSIX.1-2001 `pax` has them.
 
-use super::{MAX_PATH, MAX_SEGMENTS, Segment};
+use super::{MAX_PATH, MAX_SEGMENTS, MAX_XATTRS, Segment};
 use crate::LayerError;
 
 /// What the records of one entry say. An empty value takes a record back.
@@ -90,6 +90,12 @@ impl Pax {
                         return Err(BROKEN);
                     }
                     self.xattrs.retain(|(known, _)| known != name);
+                    if self.xattrs.len() >= MAX_XATTRS {
+                        return Err(LayerError::TooMuch {
+                            what: "number of extended attributes",
+                            limit: MAX_XATTRS as u64,
+                        });
+                    }
                     self.xattrs.push((name.to_vec(), value.to_vec()));
                 }
             }
