@@ -307,3 +307,60 @@ async fn a_load_that_is_dropped_leaves_nothing() {
     assert!(loading.await.is_err());
     place.settled(0).await;
 }
+
+/// Begins to load what was saved of `x:1`, removes the image meanwhile, and returns the load and what is to come of
+/// the archive.
+async fn load_over_a_removal(
+    images: &Images,
+) -> (
+    tokio::task::JoinHandle<Result<Vec<gantry_image::Loaded>, ImageError>>,
+    tokio::io::DuplexStream,
+    Vec<u8>,
+) {
+    load(images, docker_archive(&[(&small_image("x"), &["x:1"])]))
+        .await
+        .expect("load");
+    let mut archive = save(images, &["x:1"]).await;
+    let (mut feed, stream) = tokio::io::duplex(64);
+    let loading = tokio::spawn({
+        let images = images.clone();
+        async move { images.load(stream, |_| ()).await }
+    });
+    // It has begun once it takes more than fits between us.
+    let rest = archive.split_off(4096);
+    tokio::io::AsyncWriteExt::write_all(&mut feed, &archive)
+        .await
+        .expect("write");
+    images
+        .remove("x:1", false, &|_| Vec::new())
+        .await
+        .expect("remove");
+    (loading, feed, rest)
+}
+
+#[tokio::test]
+async fn layers_that_an_archive_relies_on_stay_while_it_is_read() {
+    let place = Place::new();
+    let images = place.open().await;
+    let (loading, mut feed, rest) = load_over_a_removal(&images).await;
+    tokio::io::AsyncWriteExt::write_all(&mut feed, &rest)
+        .await
+        .expect("write");
+    drop(feed);
+    loading.await.expect("no panic").expect("load");
+    let got = images.get("x:1").await.expect("get");
+    assert!(got.layers[0].path.join("etc/content").is_file());
+    place.settled(1).await;
+}
+
+#[tokio::test]
+async fn what_a_cancelled_job_held_goes_with_a_prune() {
+    let place = Place::new();
+    let images = place.open().await;
+    let (loading, _feed, _rest) = load_over_a_removal(&images).await;
+    loading.abort();
+    assert!(loading.await.is_err());
+    let (lines, bytes) = images.prune(true, &|_| false).await.expect("prune");
+    assert_eq!((lines.len(), bytes), (0, 1));
+    place.settled(0).await;
+}

@@ -26,6 +26,8 @@ pub struct Answer {
     pub stall: bool,
     /// Send zeros after the body for ever, without a length.
     pub endless: bool,
+    /// End the connection without a word.
+    pub hang_up: bool,
 }
 
 impl Answer {
@@ -162,8 +164,12 @@ async fn serve(
             length,
             stall,
             endless,
+            hang_up,
         } = answer(&request);
         log.lock().expect("requests").push(request);
+        if hang_up {
+            return Ok(());
+        }
         let mut head = format!("HTTP/1.1 {status} X\r\n");
         if !endless {
             head += &format!(

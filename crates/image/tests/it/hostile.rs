@@ -153,7 +153,11 @@ async fn longer_and_shorter_layers_than_promised() {
     );
     // Cut off, again and again.
     let (layer, bytes) = (is_layer(&image), image.layers[0].clone());
-    let error = refused(image, move |request| {
+    let impatient = Options {
+        retry_pause: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let error = refused_with(impatient, image, move |request| {
         layer(request).then(|| Answer {
             length: Some(bytes.len() as u64),
             ..Answer::ok(&bytes[..10])
@@ -275,6 +279,94 @@ async fn redirects_in_a_circle() {
 }
 
 #[tokio::test]
+async fn another_server_cannot_ask_for_the_registrys_credentials() {
+    let thief = Fake::start(|_| Answer::ok(r#"{"token":"x"}"#)).await;
+    for challenge in [
+        format!("Bearer realm=\"http://{}/token\"", thief.host),
+        "Basic realm=\"x\"".to_owned(),
+    ] {
+        let storage =
+            Fake::start(move |_| Answer::status(401, "").header("WWW-Authenticate", &challenge[..]))
+                .await;
+        let image = small_image("x");
+        let layer = is_layer(&image);
+        let elsewhere = format!("http://{}/blob", storage.host);
+        let fake = Fake::image(image, move |request| {
+            if layer(request) {
+                return Some(Answer::status(307, "").header("Location", &elsewhere[..]));
+            }
+            (!request.headers.contains_key("authorization")).then(|| {
+                Answer::status(401, "").header("WWW-Authenticate", "Basic realm=\"registry\"")
+            })
+        })
+        .await;
+        let place = Place::new();
+        let images = place.open().await;
+        let auth = gantry_image::Auth::Password {
+            user: "user".into(),
+            password: "secret".into(),
+        };
+        let error = images
+            .pull(&reference(&fake.name()), None, Some(auth), |_| ())
+            .await
+            .expect_err("a challenge from elsewhere");
+        assert!(
+            error
+                .to_string()
+                .ends_with("redirected to 127.0.0.1, which answered 401 Unauthorized"),
+            "{error}"
+        );
+        assert_eq!(thief.requests().len(), 0);
+        let asked = storage.requests();
+        assert!(!asked.is_empty());
+        assert!(
+            asked
+                .iter()
+                .all(|request| !request.headers.contains_key("authorization"))
+        );
+        place.settled(0).await;
+    }
+}
+
+/// A zstd frame of so many blocks of 128 KiB of zeros, four bytes each.
+fn zeros(blocks: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
+    for n in 0..blocks {
+        let last = u32::from(n + 1 == blocks);
+        let header = last | 1 << 1 | (128 << 10) << 3;
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+#[tokio::test]
+async fn a_bomb_ends_with_the_pull() {
+    // 256 GiB: minutes of work on the fastest machine.
+    let bomb = [
+        crate::tars::zstd(&Tar::default().file("f", "x").unfinished()),
+        zeros(2 << 20),
+    ]
+    .concat();
+    let config = small_image("x").config;
+    let fake = Fake::image(TestImage::with_config(config, vec![bomb]), |_| None).await;
+    let place = Place::new();
+    let images = place.open().await;
+    let lines = crate::Lines::default();
+    let pull = tokio::spawn({
+        let (images, name, taker) = (images.clone(), reference(&fake.name()), lines.taker());
+        async move { images.pull(&name, None, None, taker).await }
+    });
+    crate::until("it is all here and unpacked", || {
+        lines.all().iter().any(|line| line.ends_with("Extracting"))
+    })
+    .await;
+    pull.abort();
+    assert!(pull.await.is_err());
+    place.settled(0).await;
+}
+
+#[tokio::test]
 async fn schema_1_and_other_things_than_images() {
     let error = refused(small_image("x"), |request| {
         let schema1 = json!({"schemaVersion": 1, "name": "x", "fsLayers": [], "history": []});
@@ -335,15 +427,7 @@ async fn layers_that_climb_out() {
 #[tokio::test]
 async fn a_full_disk_ends_the_pull_and_leaves_nothing() {
     let place = Place::new();
-    std::fs::create_dir_all(place.root()).expect("root");
-    let mounted = rustix::mount::mount(
-        "gantry-test",
-        place.root(),
-        "tmpfs",
-        rustix::mount::MountFlags::empty(),
-        c"size=16m",
-    );
-    mounted.expect("mount a small tmpfs");
+    let _disk = crate::SmallDisk::on(place.root(), c"size=16m");
     let content: Vec<u8> = vec![3; 40 << 20];
     let image = TestImage::new(
         &[(&Tar::default().file("big", content).end(), gzip)],
@@ -355,11 +439,6 @@ async fn a_full_disk_ends_the_pull_and_leaves_nothing() {
         .pull(&reference(&fake.name()), None, None, |_| ())
         .await;
     place.settled(0).await;
-    drop(images);
-    crate::until("the small tmpfs is unmounted", || {
-        rustix::mount::unmount(place.root(), rustix::mount::UnmountFlags::empty()).is_ok()
-    })
-    .await;
     let error = result.expect_err("no space");
     assert_eq!(
         error.to_string(),

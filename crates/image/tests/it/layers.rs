@@ -352,3 +352,49 @@ fn names_in_errors_are_fit_to_be_shown() {
         "{text:?}"
     );
 }
+
+#[test]
+fn files_without_end_leave_the_disk_its_reserve() {
+    let place = Place::new();
+    let _disk = crate::SmallDisk::on(layer(&place), c"size=256m,nr_inodes=40000");
+    // Folders that are only implied take as much room as others.
+    let mut tar = Tar::default();
+    for n in 0..30_000 {
+        tar = tar.file(&format!("{n}/{n}"), "");
+    }
+    let error = unpack_to(&place, &tar.end()).expect_err("no room for all");
+    let left = rustix::fs::statvfs(layer(&place)).expect("statvfs").f_favail;
+    assert!(matches!(error, LayerError::NoSpace), "{error}");
+    assert!(left > 0, "not one file more could be made");
+}
+
+#[test]
+fn more_attributes_than_any_file_has_are_refused() {
+    let place = Place::new();
+    let names: Vec<String> = (0..2000)
+        .map(|n| format!("SCHILY.xattr.user.{n}"))
+        .collect();
+    let records: Vec<(&str, &[u8])> = names.iter().map(|name| (&name[..], &b"1"[..])).collect();
+    let error = unpack_to(&place, &Tar::default().pax(&records).file("f", "").end())
+        .expect_err("too many");
+    assert!(matches!(error, LayerError::TooMuch { .. }), "{error}");
+}
+
+#[test]
+fn sparse_files_of_any_size_add_up() {
+    let place = Place::new();
+    // It has files of 8 EiB.
+    let _disk = crate::SmallDisk::on(layer(&place), c"size=16m");
+    let huge = (i64::MAX as u64 / 4096 * 4096).to_string();
+    let mut tar = Tar::default();
+    for name in ["a", "b", "c"] {
+        let records = [
+            ("GNU.sparse.size", huge.as_bytes()),
+            ("GNU.sparse.map", b"0,1"),
+            ("GNU.sparse.name", name.as_bytes()),
+        ];
+        tar = tar.pax(&records).file("x", "x");
+    }
+    let unpacked = unpack_to(&place, &tar.end());
+    assert_eq!(unpacked.expect("unpack").size, i64::MAX as u64);
+}

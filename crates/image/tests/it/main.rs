@@ -11,6 +11,7 @@ mod remove;
 mod store;
 mod tars;
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -83,6 +84,27 @@ impl Place {
             },
         )
         .await;
+    }
+}
+
+/// A small file system in memory; unmounted when dropped, whatever came of the test.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts it on `place`, which is made. Options as `size=16m`.
+    fn on(place: PathBuf, options: &CStr) -> SmallDisk {
+        std::fs::create_dir_all(&place).expect("a folder to mount on");
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("gantry-test", &place, "tmpfs", flags, options).expect("mount a tmpfs");
+        SmallDisk(place)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // At once gone from sight; the last who has a file open there takes it along.
+        let gone = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+        assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
     }
 }
 

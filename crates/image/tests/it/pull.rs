@@ -273,35 +273,18 @@ async fn what_is_not_there_is_said_in_dockers_words() {
 }
 
 #[tokio::test]
-async fn basic_credentials_are_asked_for_and_used() {
-    let secrets = Place::new();
-    let file = secrets.path().join("htpasswd");
-    // user / secret, in bcrypt.
-    std::fs::write(
-        &file,
-        "user:$2y$05$ljQwTA3oEbBFVCb7UWhXWO7hkbGgl9qtcWbCyGgCQWWKpb5zo5xcq\n",
-    )
-    .expect("htpasswd");
-    let fake = Fake::image(small_image("secret"), |request| {
-        let good = "Basic dXNlcjpzZWNyZXQ=";
-        (request.headers.get("authorization").map(String::as_str) != Some(good)).then(|| {
-            Answer::status(
-                401,
-                r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#,
-            )
-            .header("WWW-Authenticate", "Basic realm=\"test\"")
-        })
-    })
-    .await;
-    let place = Place::new();
+async fn a_registry_that_wants_a_password_gets_it() {
+    let (place, registry) = (Place::new(), Registry::start_private().await);
+    registry.push("x", "latest", &small_image("secret")).await;
     let images = place.open().await;
-    let name = reference(&fake.name());
-    let password = |password: &str| {
-        Some(Auth::Password {
-            user: "user".into(),
-            password: password.into(),
-        })
+    let name = reference(&registry.name("x"));
+    let account = |password: &str| Auth::Password {
+        user: crate::registry::USER.into(),
+        password: password.into(),
     };
+    let (right, wrong) = (account(crate::registry::PASSWORD), account("wrong"));
+    let refused = ("unauthorized: authentication required", ErrorKind::Unauthorized);
+
     let error = images
         .pull(&name, None, None, |_| ())
         .await
@@ -310,19 +293,16 @@ async fn basic_credentials_are_asked_for_and_used() {
         error.to_string().ends_with("no basic auth credentials"),
         "{error}"
     );
-    let error = images
-        .pull(&name, None, password("wrong"), |_| ())
-        .await
-        .expect_err("wrong");
-    assert_eq!(
-        (error.to_string().as_str(), error.kind()),
-        (
-            "unauthorized: authentication required",
-            ErrorKind::Unauthorized
-        )
-    );
+    let pulled = images.pull(&name, None, Some(wrong.clone()), |_| ()).await;
+    let error = pulled.expect_err("wrong");
+    assert_eq!((error.to_string().as_str(), error.kind()), refused);
+    let login = images.login(&registry.host, &wrong).await;
+    let error = login.expect_err("wrong");
+    assert_eq!((error.to_string().as_str(), error.kind()), refused);
+
+    images.login(&registry.host, &right).await.expect("right");
     images
-        .pull(&name, None, password("secret"), |_| ())
+        .pull(&name, None, Some(right), |_| ())
         .await
         .expect("right");
 }
@@ -505,6 +485,55 @@ async fn a_broken_connection_is_gone_on_with() {
             .await
             .expect("pull");
     }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_away_for_a_while_is_waited_for() {
+    let content: Vec<u8> = (0..500_000u32).flat_map(u32::to_le_bytes).collect();
+    let tar = Tar::default().file("big", content).end();
+    let image = TestImage::new(&[(&tar, plain)], json!({}));
+    let layer = image.layers[0].clone();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::image(image, move |request| {
+        let digest = gantry_image::Digest::of(&layer).to_string();
+        if !request.path.ends_with(&digest) {
+            return None;
+        }
+        let half = layer.len() / 2;
+        match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Some(Answer {
+                length: Some(layer.len() as u64),
+                ..Answer::ok(&layer[..half])
+            }),
+            1..=3 => Some(Answer {
+                hang_up: true,
+                ..Answer::default()
+            }),
+            _ => {
+                let range = request.headers.get("range").map(String::as_str);
+                assert_eq!(range, Some(&*format!("bytes={half}-")));
+                Some(Answer::status(206, &layer[half..]))
+            }
+        }
+    })
+    .await;
+    let place = Place::new();
+    let options = Options {
+        retry_pause: std::time::Duration::from_millis(1),
+        ..Options::default()
+    };
+    let images = place.open_with(options).await;
+    let lines = Lines::default();
+    images
+        .pull(&reference(&fake.name()), None, None, lines.taker())
+        .await
+        .expect("pull");
+    let told = lines.all();
+    assert!(
+        told.iter()
+            .any(|line| line.ends_with(": Retrying in 1 second")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,9 +4,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use gantry_image::Digest;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 
 use crate::tars::{MANIFEST, TestImage};
 use crate::{PATIENCE, Place};
+
+/// The account that a private registry knows.
+pub const USER: &str = "user";
+pub const PASSWORD: &str = "secret";
+/// The same, as htpasswd writes it with bcrypt.
+const HTPASSWD: &str = "user:$2b$04$.jP3EHHfma4lSLA5g8q2tOANckaBq1B0/5qWE3YWzOeVxPf7B488i\n";
 
 pub struct Registry {
     child: Child,
@@ -17,21 +24,35 @@ pub struct Registry {
 
 impl Registry {
     pub async fn start() -> Registry {
-        Registry::start_with("").await
+        Registry::start_any(false).await
     }
 
-    /// With further lines in its configuration.
-    pub async fn start_with(more: &str) -> Registry {
+    /// One that only lets [`USER`] in.
+    pub async fn start_private() -> Registry {
+        Registry::start_any(true).await
+    }
+
+    async fn start_any(private: bool) -> Registry {
         for _ in 0..5 {
-            if let Some(registry) = Registry::try_start(more).await {
+            if let Some(registry) = Registry::try_start(private).await {
                 return registry;
             }
         }
         panic!("docker-registry does not start: is the package docker-registry installed?");
     }
 
-    async fn try_start(more: &str) -> Option<Registry> {
+    async fn try_start(private: bool) -> Option<Registry> {
         let place = Place::new();
+        let accounts = place.path().join("htpasswd");
+        std::fs::write(&accounts, HTPASSWD).expect("accounts");
+        let more = if private {
+            format!(
+                "auth: {{htpasswd: {{realm: test, path: {}}}}}",
+                accounts.display()
+            )
+        } else {
+            String::new()
+        };
         // Free now; if someone else is faster, the next try has another.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|s| s.local_addr())
@@ -50,6 +71,7 @@ impl Registry {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
+            .default_headers(login())
             .build()
             .expect("client");
         let deadline = std::time::Instant::now() + PATIENCE;
@@ -144,6 +166,14 @@ impl Registry {
             answer.text().await.expect("text")
         );
     }
+}
+
+/// For the test's own pushes; a registry that is open to all doesn't look at it.
+fn login() -> HeaderMap {
+    use base64::Engine as _;
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let value = format!("Basic {pair}").parse().expect("a header");
+    HeaderMap::from_iter([(AUTHORIZATION, value)])
 }
 
 fn command(config: &Path) -> Command {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use gantry_image::{Images, Options};
 
 use crate::Place;
-use crate::tars::{docker_archive, small_image};
+use crate::tars::{Tar, TestImage, docker_archive, gzip, small_image};
 
 async fn with_image() -> (Place, Images) {
     let place = Place::new();
@@ -93,6 +93,52 @@ async fn an_image_that_is_lost_is_forgotten_and_can_be_had_again() {
         .await
         .expect("load");
     assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
+}
+
+#[tokio::test]
+async fn a_full_disk_at_the_start_loses_no_image() {
+    let place = Place::new();
+    let _disk = crate::SmallDisk::on(place.root(), c"size=32m");
+    let images = place.open().await;
+    // Noise: the blob is as large as the file.
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+        (state >> 56) as u8
+    })
+    .take(6 << 20)
+    .collect();
+    let tar = Tar::default()
+        .file("etc/content", "x")
+        .file("noise", noise)
+        .end();
+    let image = TestImage::new(&[(&tar, gzip)], serde_json::json!({}));
+    let archive = docker_archive(&[(&image, &["x:1"])]);
+    images
+        .load(std::io::Cursor::new(archive), |_| ())
+        .await
+        .expect("load");
+    place.settled(1).await;
+    drop(images);
+    let unsettled = "UPDATE layers SET unsettled = 'another boot'";
+    crate::until("the power cut is staged", || {
+        database(&place).execute(unsettled, []).is_ok()
+    })
+    .await;
+    let filler = place.root().join("filler");
+    fs::write(&filler, vec![1; 16 << 20]).expect("filler");
+    let opened = Images::open(&place.root(), Options::default()).await;
+    let Err(error) = opened else {
+        panic!("there was room for a second copy")
+    };
+    assert!(
+        error.to_string().contains("no space left on device"),
+        "{error}"
+    );
+    fs::remove_file(filler).expect("remove");
+    let images = place.open().await;
+    assert_eq!(content(&images.get("x:1").await.expect("get")), "x");
+    place.settled(1).await;
 }
 
 #[tokio::test]
