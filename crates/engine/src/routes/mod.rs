@@ -29,7 +29,9 @@ use axum::response::{IntoResponse as _, Response};
 
 pub use prefix::strip_version;
 
-use crate::error::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
 use crate::state::Engine;
 
 /// What handlers get by `State<App>`.
@@ -52,9 +54,31 @@ pub fn router(engine: App) -> Router {
         .with_state(engine)
 }
 
+/// Tells a handler that nobody waits for its answer any more. For work that only the client wanted.
+#[derive(Clone, Debug)]
+pub struct ClientGone(CancellationToken);
+
+impl ClientGone {
+    /// What `work` comes to, or an error when the client leaves before: `work` is dropped then.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error::Internal`] for nobody to read.
+    pub async fn or<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            () = self.0.cancelled() => Err(Error::Internal("the client has left".to_owned())),
+        }
+    }
+}
+
 /// Runs each handler in a task of its own: a client that leaves must not cut a start or a removal in half. Bodies that
-/// stream are polled by the connection, so those end with the client.
-async fn detach(request: Request, next: Next) -> Response {
+/// stream are polled by the connection, so those end with the client; what comes before a body is told by
+/// [`ClientGone`].
+async fn detach(mut request: Request, next: Next) -> Response {
+    let gone = CancellationToken::new();
+    request.extensions_mut().insert(ClientGone(gone.clone()));
+    // The connection drops this future when its client leaves.
+    let _gone = gone.drop_guard();
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(failure) => {

@@ -1,6 +1,12 @@
 //! Answers that go on: they begin at once, and end with the client.
 
-use gantry_tests::until;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gantry_tests::{PATIENCE, until};
 use serde_json::{Value, json};
 
 use crate::{Open, create, descriptors, run, start, world};
@@ -74,6 +80,62 @@ fn whoever_leaves_a_stream_is_let_go_of() {
             now if now <= before => Ok(()),
             now => Err((before, now)),
         },
+    );
+}
+
+/// A registry that drips its manifest for ever. What it gets as a request, it hands on with the connection.
+fn dripping_registry() -> (String, mpsc::Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    let (sender, connections) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                let (asked, end) = (line.contains("/manifests/"), line == "\r\n");
+                line.clear();
+                if asked {
+                    // The test may have its answer already.
+                    let _ = sender.send(stream.try_clone().expect("a descriptor"));
+                    let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+                    while (&stream).write_all(b" ").is_ok() {
+                        std::thread::sleep(Duration::from_millis(500));
+                    }
+                    return;
+                }
+                if end {
+                    let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+                }
+            }
+        }
+    });
+    (host, connections)
+}
+
+#[test]
+fn a_pull_that_nobody_waits_for_ends_before_its_first_word() {
+    let world = world();
+    let (host, connections) = dripping_registry();
+    let request = format!(
+        "POST /images/create?fromImage={host}/x&tag=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    );
+    let mut client = UnixStream::connect(world.engine.socket()).expect("the engine's socket");
+    client.write_all(request.as_bytes()).expect("a request");
+    let mut asked = connections
+        .recv_timeout(PATIENCE)
+        .expect("the engine asks the registry");
+    drop(client);
+    // A slow registry is waited for two minutes, which is beyond this deadline.
+    asked.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+    let mut rest = Vec::new();
+    let ended = asked.read_to_end(&mut rest);
+    assert!(
+        ended
+            .as_ref()
+            .map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true),
+        "the engine still pulls: {ended:?}\n{}",
+        world.engine.log()
     );
 }
 

@@ -86,15 +86,17 @@ fn reference(name: &str, tag: Option<&str>) -> Result<Reference> {
     Reference::parse(&text).map_err(|error| Error::invalid(error.to_string()))
 }
 
-/// The login that came with a request.
-fn login(headers: &HeaderMap) -> Result<Option<Auth>> {
-    let Some(value) = headers.get("X-Registry-Auth") else {
-        return Ok(None);
-    };
-    let value = value.to_str().unwrap_or_default();
-    let auth =
-        RegistryAuth::from_header(value).map_err(|error| Error::invalid(error.to_string()))?;
-    Ok(auth.and_then(self::auth))
+/// The login that came with a request. One that can't be read is none, as with dockerd: a client that has nothing to
+/// say says it in many ways.
+fn login(headers: &HeaderMap) -> Option<Auth> {
+    let value = headers.get("X-Registry-Auth")?;
+    match RegistryAuth::from_header(value.to_str().unwrap_or_default()) {
+        Ok(auth) => auth.and_then(self::auth),
+        Err(error) => {
+            tracing::debug!(%error, "a login that can't be read");
+            None
+        }
+    }
 }
 
 /// A client's credentials as the image store takes them; none where it has none.

@@ -1,5 +1,6 @@
 //! `POST /images/create`: pull and import.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::{login, progress, reference};
 use crate::error::{Error, Result};
-use crate::routes::App;
+use crate::routes::{App, ClientGone};
 use crate::routes::body::{reader, streamed, work_body};
 use crate::routes::params::Params;
 
@@ -17,6 +18,7 @@ pub async fn create(
     State(app): State<App>,
     params: Params,
     headers: HeaderMap,
+    gone: Extension<ClientGone>,
     body: Body,
 ) -> Result<Response> {
     let platform = params
@@ -25,7 +27,11 @@ pub async fn create(
         .transpose()
         .map_err(|error| Error::invalid(error.to_string()))?;
     match (params.get("fromImage"), params.get("fromSrc")) {
-        (Some(name), None) => pull(app, name, &params, platform, &headers).await,
+        (Some(name), None) => {
+            // The registry may be slow to say anything at all.
+            let pulling = pull(app, name, &params, platform, &headers);
+            gone.0.or(pulling).await
+        }
         (None, Some("-")) => import(app, &params, platform, body).await,
         (None, Some(_)) => Err(Error::unsupported(
             "importing from a URL is not supported: download the file and import it from there",
@@ -49,7 +55,7 @@ async fn pull(
     if params.get("tag").is_none() && !last.contains([':', '@']) {
         return Err(all_tags(&wanted));
     }
-    let auth = login(headers)?;
+    let auth = login(headers);
     let (lines, received) = progress::channel();
     let work = async move {
         app.images
