@@ -112,6 +112,12 @@ fn saving_and_loading(client: Client) {
         world.cli(&["run", "--rm", "busybox", "echo", "works"]).ok(),
         "works"
     );
+    // A name alone is all tags of its repository, whichever they are.
+    world.cli(&["tag", "busybox", "other/name:v2"]).ok();
+    world.cli(&["save", "-o", &file, "other/name"]).ok();
+    world.cli(&["rmi", "other/name:v2"]).ok();
+    let said = world.cli(&["load", "-i", &file]).ok();
+    assert!(said.contains("Loaded image: other/name:v2"), "{said}");
     let said = world.cli_with_input(
         &["load"],
         b"this is no archive at all, whatever else it may be",
