@@ -23,7 +23,7 @@ bench: ## Measure beside Debian's docker.io and podman; prints ratios
 crash: ## Kill the engine at random moments, 50 times in each operation
 	@scripts/crash
 
-fuzz: ## Fuzz each parser of outside bytes for a minute (SECONDS=60)
+fuzz: ## Fuzz each parser of outside bytes for a minute (SECONDS_EACH=60)
 	@scripts/fuzz
 
 screenshots: ## Take the pictures of docs/screenshots from the real app

@@ -6,7 +6,6 @@ use std::{env, path::PathBuf, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=server");
-    println!("cargo::rerun-if-changed=pages");
     println!("cargo::rerun-if-env-changed=GANTRY_TUTORIAL_SERVER");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("server");
 
