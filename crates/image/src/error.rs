@@ -120,6 +120,14 @@ pub enum ImageError {
         /// How long we waited.
         limit: Duration,
     },
+    /// The registry is in trouble itself.
+    #[error("registry {registry}: received unexpected HTTP status: {status}")]
+    Failing {
+        /// Registry.
+        registry: String,
+        /// Code and words, `502 Bad Gateway`.
+        status: String,
+    },
     /// An answer outside the protocol.
     #[error("registry {registry}: {detail}")]
     Registry {
@@ -345,6 +353,7 @@ impl ImageError {
             E::TooManyRequests { .. }
             | E::Unreachable { .. }
             | E::Stalled { .. }
+            | E::Failing { .. }
             | E::Registry { .. } => ErrorKind::Unavailable,
             E::Shared(inner) => inner.kind(),
             E::DigestMismatch { .. }

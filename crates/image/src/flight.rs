@@ -210,7 +210,11 @@ impl Job {
                 Err(Download::Broken(error)) => error,
                 Err(other) => return Err(other),
             };
-            in_vain = if at - before < WORTH_IT { in_vain + 1 } else { 0 };
+            in_vain = if at - before < WORTH_IT {
+                in_vain + 1
+            } else {
+                0
+            };
             let silent = matches!(error, ImageError::Stalled { .. });
             if in_vain > RETRIES || (silent && in_vain > 0) {
                 return Err(Download::Failed(error));
@@ -235,7 +239,9 @@ impl Job {
             .blob(digest, *at)
             .await
             .map_err(|error| match error {
-                error @ ImageError::Unreachable { .. } => Download::Broken(error),
+                error @ (ImageError::Unreachable { .. } | ImageError::Failing { .. }) => {
+                    Download::Broken(error)
+                }
                 error => Download::Failed(error),
             })?;
         let rest = answer.status() == reqwest::StatusCode::PARTIAL_CONTENT;

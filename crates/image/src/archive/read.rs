@@ -109,7 +109,12 @@ fn take_file<R: BufRead>(
         Data(reader)
             .read_to_end(&mut bytes)
             .map_err(|error| malformed(error.to_string()))?;
-        return contents.add_json(name, bytes);
+        // A layer whose first file is called `[` begins as JSON does; but no JSON has a NUL in it, and every tar has.
+        return if bytes.contains(&0) {
+            contents.add_layer(name, unpack(&bytes[..], store)?)
+        } else {
+            contents.add_json(name, bytes)
+        };
     }
     let last = name.rsplit('/').next().unwrap_or_default();
     if last == "VERSION" {

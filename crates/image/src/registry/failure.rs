@@ -58,6 +58,10 @@ pub(super) fn of_answer(
             StatusCode::TOO_MANY_REQUESTS => ImageError::TooManyRequests {
                 detail: "the registry answered 429 Too Many Requests".to_owned(),
             },
+            _ if status.is_server_error() => ImageError::Failing {
+                registry,
+                status: status.to_string(),
+            },
             _ => ImageError::Registry {
                 registry,
                 detail: format!("received unexpected HTTP status: {status}"),

@@ -35,7 +35,9 @@ impl Files {
         let mut next = 0;
         for entry in fs::read_dir(&tmp).at("read", &tmp)? {
             let path = entry.at("read", &tmp)?.path();
-            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let number = path
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok());
             next = number.map_or(next, |number: u64| next.max(number.saturating_add(1)));
             remove_later(path);
         }

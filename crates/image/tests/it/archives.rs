@@ -167,6 +167,18 @@ async fn layers_by_links_and_without_tags_load() {
 }
 
 #[tokio::test]
+async fn a_layer_that_begins_as_json_does_is_a_layer() {
+    let tar = Tar::default().file("[", "x").end();
+    let image = TestImage::new(&[(&tar, plain)], json!({}));
+    let place = Place::new();
+    let images = place.open().await;
+    load(&images, docker_archive(&[(&image, &["x:1"])]))
+        .await
+        .expect("load");
+    place.settled(1).await;
+}
+
+#[tokio::test]
 async fn broken_archives_are_refused_and_leave_nothing() {
     let image = small_image("x");
     let good = docker_archive(&[(&image, &["x:1"])]);

@@ -363,7 +363,9 @@ fn files_without_end_leave_the_disk_its_reserve() {
         tar = tar.file(&format!("{n}/{n}"), "");
     }
     let error = unpack_to(&place, &tar.end()).expect_err("no room for all");
-    let left = rustix::fs::statvfs(layer(&place)).expect("statvfs").f_favail;
+    let left = rustix::fs::statvfs(layer(&place))
+        .expect("statvfs")
+        .f_favail;
     assert!(matches!(error, LayerError::NoSpace), "{error}");
     assert!(left > 0, "not one file more could be made");
 }
@@ -375,8 +377,8 @@ fn more_attributes_than_any_file_has_are_refused() {
         .map(|n| format!("SCHILY.xattr.user.{n}"))
         .collect();
     let records: Vec<(&str, &[u8])> = names.iter().map(|name| (&name[..], &b"1"[..])).collect();
-    let error = unpack_to(&place, &Tar::default().pax(&records).file("f", "").end())
-        .expect_err("too many");
+    let error =
+        unpack_to(&place, &Tar::default().pax(&records).file("f", "").end()).expect_err("too many");
     assert!(matches!(error, LayerError::TooMuch { .. }), "{error}");
 }
 

@@ -95,7 +95,8 @@ impl SmallDisk {
     fn on(place: PathBuf, options: &CStr) -> SmallDisk {
         std::fs::create_dir_all(&place).expect("a folder to mount on");
         let flags = rustix::mount::MountFlags::empty();
-        rustix::mount::mount("gantry-test", &place, "tmpfs", flags, options).expect("mount a tmpfs");
+        rustix::mount::mount("gantry-test", &place, "tmpfs", flags, options)
+            .expect("mount a tmpfs");
         SmallDisk(place)
     }
 }

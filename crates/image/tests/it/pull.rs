@@ -283,7 +283,10 @@ async fn a_registry_that_wants_a_password_gets_it() {
         password: password.into(),
     };
     let (right, wrong) = (account(crate::registry::PASSWORD), account("wrong"));
-    let refused = ("unauthorized: authentication required", ErrorKind::Unauthorized);
+    let refused = (
+        "unauthorized: authentication required",
+        ErrorKind::Unauthorized,
+    );
 
     let error = images
         .pull(&name, None, None, |_| ())
@@ -505,10 +508,11 @@ async fn a_registry_that_is_away_for_a_while_is_waited_for() {
                 length: Some(layer.len() as u64),
                 ..Answer::ok(&layer[..half])
             }),
-            1..=3 => Some(Answer {
+            1 | 2 => Some(Answer {
                 hang_up: true,
                 ..Answer::default()
             }),
+            3 => Some(Answer::status(502, "<html>")),
             _ => {
                 let range = request.headers.get("range").map(String::as_str);
                 assert_eq!(range, Some(&*format!("bytes={half}-")));

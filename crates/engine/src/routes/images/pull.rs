@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::{login, progress, reference};
 use crate::error::{Error, Result};
-use crate::routes::{App, ClientGone};
 use crate::routes::body::{reader, streamed, work_body};
 use crate::routes::params::Params;
+use crate::routes::{App, ClientGone};
 
 pub async fn create(
     State(app): State<App>,
