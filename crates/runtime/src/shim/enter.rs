@@ -20,6 +20,7 @@ use rustix::thread::LinkNameSpaceType;
 
 use super::privileges::{self, Privileges};
 use super::program::{self, Report};
+use super::seal;
 use super::stdio::ChildEnds;
 use super::wire::{Boot, Failure};
 use super::worker::{News, Shim};
@@ -48,6 +49,7 @@ pub(super) fn exec(
     join_cgroup(&boot.cgroup, init).map_err(wrong("joining the container's cgroup"))?;
     let namespaces =
         open_namespaces(&spec, init).map_err(wrong("opening the container's namespaces"))?;
+    let spare = seal::null_of_host().map_err(wrong("opening /dev/null"))?;
     for (kind, file) in &namespaces {
         rustix::thread::move_into_link_name_space(file.as_fd(), Some(*kind))
             .map_err(|errno| wrong("entering the container's namespaces")(errno.into()))?;
@@ -74,7 +76,7 @@ pub(super) fn exec(
         }
         Fork::Child => {
             drop(master);
-            let failure = match become_process(process, &privileges, ends, slave) {
+            let failure = match become_process(process, &privileges, ends, slave, &spare) {
                 Ok(()) => program::become_program(process),
                 Err(failure) => failure,
             };
@@ -180,21 +182,15 @@ fn become_process(
     privileges: &Privileges,
     ends: ChildEnds,
     terminal: Option<OwnedFd>,
+    spare: &OwnedFd,
 ) -> Result<(), Failure> {
     rustix::process::setsid().map_err(|errno| wrong("setsid")(errno.into()))?;
-    let null = || -> io::Result<OwnedFd> {
-        Ok(rustix::fs::open(
-            "/dev/null",
-            OFlags::RDWR | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
-    };
     if let Some(terminal) = terminal {
         dup_all(&terminal, &terminal, &terminal).map_err(wrong("terminal"))?;
         sys::own_terminal().map_err(wrong("terminal"))?;
     } else {
         let or_null = |end: Option<OwnedFd>| {
-            end.map_or_else(null, Ok)
+            end.map_or_else(|| seal::null_in_container(spare), Ok)
                 .map_err(wrong("opening /dev/null"))
         };
         dup_all(

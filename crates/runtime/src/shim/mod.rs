@@ -19,6 +19,7 @@ mod program;
 mod request;
 mod requests;
 mod run;
+mod seal;
 mod server;
 mod start;
 mod stdio;

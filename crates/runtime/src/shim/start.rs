@@ -1,19 +1,19 @@
 //! The engine's side of a start.
 
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::prepare::prepare;
+use super::seal::sealed;
 use super::wire::{self, Failure, Progress, Reply, Request};
 use super::{StartRequest, Started};
 use crate::Host;
 use crate::client::{AttachOptions, AttachStream, split};
 use crate::spec::{self, SpecError};
-use crate::sys;
 
 /// A container did not start; its text is Docker's.
 #[derive(Debug, thiserror::Error)]
@@ -126,16 +126,6 @@ fn start_blocking(host: &Host, request: StartRequest) -> Result<Running, StartEr
         dirs.forget_state();
     }
     outcome
-}
-
-/// The program on a read-only mount of its own, which nobody can reach: a container finds the shim's file behind
-/// `/proc/self/exe` just before its own program runs, and could else write to it (CVE-2019-5736).
-fn sealed(program: &Path) -> io::Result<OwnedFd> {
-    use rustix::mount::OpenTreeFlags;
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = rustix::mount::open_tree(rustix::fs::CWD, program, flags)?;
-    sys::make_read_only(tree.as_raw_fd())?;
-    Ok(tree)
 }
 
 /// A shim that has not started its container yet.

@@ -163,6 +163,39 @@ async fn is_confined_as_the_container_is() {
     ground.stop().await;
 }
 
+/// What root in the container puts in the place of `/dev/null` is not opened by who enters with all capabilities.
+#[tokio::test]
+async fn a_false_null_device_is_not_opened() {
+    let ground = Ground::sleeper();
+    ground.start().await;
+    let script = "readlink /proc/self/fd/0; cat; chmod 600 /proc/self/fd/0";
+    assert_eq!(ground.exec(script).await.1.stdout, "/dev/null\n");
+    for spoil in [
+        "rm /dev/null; ln -s /etc/passwd /dev/null",
+        "rm /dev/null; echo text > /dev/null",
+        "rm /dev/null; mknod /dev/null c 1 5",
+        "rm /dev/null",
+    ] {
+        ground.exec(spoil).await;
+        let (_, output) = ground.exec(script).await;
+        let path = output.stdout.trim_end();
+        assert!(
+            !path.contains("passwd") && !path.contains('\n') && !output.stdout.contains("text"),
+            "{spoil}: {output:?}"
+        );
+        assert!(
+            output.stderr.contains("Read-only file system"),
+            "the host's device was changed after {spoil}: {output:?}"
+        );
+        let unread = ExecSpec {
+            args: words("true"),
+            ..ExecSpec::default()
+        };
+        assert_eq!(ground.exec_as(unread).await.0, 0);
+    }
+    ground.stop().await;
+}
+
 #[tokio::test]
 async fn without_streams_it_runs_by_itself() {
     let ground = Ground::sleeper();
