@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use serde::Serialize;
@@ -11,12 +10,10 @@ use super::wire;
 use crate::client::AttachOptions;
 use crate::log::Stream;
 
-/// Bytes that may wait for a client; a process whose client is behind that far is not read any further.
+/// Bytes that may wait for a client. A process whose client is behind that far is not read any further, however long
+/// that takes: it waits for its reader as it would in a pipeline, and nothing is lost. One who is gone is told by the
+/// socket.
 const MOST_WAITING: usize = 1 << 20;
-
-/// How long a client that is behind may take nothing at all. The container stands still meanwhile, so it is short; a
-/// client that takes something, however slowly, loses nothing.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a connection is for.
 pub(super) enum Phase {
@@ -52,8 +49,6 @@ pub(super) struct Connection {
     pub received: Vec<u8>,
     waiting: Vec<u8>,
     sent: usize,
-    /// Since when it has taken nothing though it is behind.
-    stuck_since: Option<Instant>,
 }
 
 /// What came of reading.
@@ -71,7 +66,6 @@ impl Connection {
             received: Vec::new(),
             waiting: Vec::new(),
             sent: 0,
-            stuck_since: None,
         }
     }
 
@@ -81,11 +75,6 @@ impl Connection {
 
     pub fn has_waiting(&self) -> bool {
         self.sent < self.waiting.len()
-    }
-
-    /// When to give it up, if it takes nothing until then.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.stuck_since.map(|since| since + PATIENCE)
     }
 
     /// Puts a message in line.
@@ -114,9 +103,6 @@ impl Connection {
             self.waiting.extend_from_slice(&length);
         }
         self.waiting.extend_from_slice(bytes);
-        if self.is_behind() && self.stuck_since.is_none() {
-            self.stuck_since = Some(Instant::now());
-        }
     }
 
     /// Sends what waits, as far as the client takes it.
@@ -131,10 +117,7 @@ impl Connection {
                 rest,
                 SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             ) {
-                Ok(sent) => {
-                    self.sent += sent;
-                    self.stuck_since = self.is_behind().then(Instant::now);
-                }
+                Ok(sent) => self.sent += sent,
                 Err(rustix::io::Errno::AGAIN) => {
                     // Keep what waits in front, without moving it for every few bytes.
                     if self.sent > self.waiting.len() / 2 {

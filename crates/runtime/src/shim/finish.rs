@@ -1,21 +1,18 @@
 //! The end of a container, and of its shim.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use std::os::fd::AsFd;
 use time::OffsetDateTime;
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::external;
 use super::server::Server;
 use super::wire::{Boot, Failure, Progress, Reply};
 use crate::cgroup::Cgroup;
 use crate::{Exit, Runtime};
-
-/// How long clients may take for what still waits for them.
-const LINGER: Duration = Duration::from_secs(10);
 
 impl Server {
     /// The first process has ended: nothing of the container outlives it.
@@ -97,30 +94,10 @@ impl Server {
                 }
                 Phase::Starting(_) => connection.reply(&Reply::Failed(Failure::NotRunning)),
                 Phase::Request | Phase::Attached(_) | Phase::Closing => {}
-            }
-            connection.phase = Phase::Closing;
-        }
-        self.linger()
-    }
-
-    /// Gives slow clients a while to take the last bytes.
-    fn linger(mut self) -> io::Result<()> {
-        let until = Instant::now() + LINGER;
-        loop {
-            self.flush_all();
-            let left = until.saturating_duration_since(Instant::now());
-            if self.connections.is_empty() || left.is_zero() {
-                return Ok(());
-            }
-            let mut descriptors: Vec<PollFd<'_>> = self
-                .connections
-                .values()
-                .map(|connection| PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::OUT))
-                .collect();
-            let timeout = Timespec::try_from(left).ok();
-            match rustix::event::poll(&mut descriptors, timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+        // The listener goes first: whoever has connected too late is told so, and reads the file.
+        let connections = std::mem::take(&mut self.connections);
+        drop(self);
+        linger(connections.into_values().collect())
             }
         }
     }
@@ -163,6 +140,32 @@ impl Server {
             eprintln!("{error}");
         }
         self.boot.dirs.forget_state();
+}
+
+/// Stays for clients that have not taken the last bytes yet, as long as they are connected. Nobody else waits for this:
+/// the exit is known, and the folder is free for the next run.
+fn linger(mut connections: Vec<Connection>) -> io::Result<()> {
+    loop {
+        for mut connection in std::mem::take(&mut connections) {
+            match connection.flush() {
+                Ok(()) if connection.has_waiting() => connections.push(connection),
+                Ok(()) => connection.close(),
+                // It has left.
+                Err(_) => {}
+            }
+        }
+        if connections.is_empty() {
+            return Ok(());
+        }
+        let mut descriptors: Vec<PollFd<'_>> = connections
+            .iter()
+            .map(|connection| PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::OUT))
+            .collect();
+        match rustix::event::poll(&mut descriptors, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
         self.connections.clear();
     }
 }

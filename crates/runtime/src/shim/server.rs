@@ -66,7 +66,6 @@ impl Server {
             for (token, events) in self.poll()? {
                 self.dispatch(token, events);
             }
-            self.drop_stuck();
             if self.engine.aborts() {
                 return self.abort();
             }
@@ -113,7 +112,7 @@ impl Server {
             flags.set(PollFlags::OUT, connection.has_waiting());
             wanted.push((Token::Connection(*number), connection.as_fd(), flags));
         }
-        poll_all(&wanted, self.next_deadline())
+        poll_all(&wanted, self.drain_until)
     }
 
     /// Output is read unless a client is too far behind.
@@ -137,20 +136,6 @@ impl Server {
             }
             _ => false,
         }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        self.connections
-            .values()
-            .filter_map(Connection::deadline)
-            .chain(self.drain_until)
-            .min()
-    }
-
-    fn drop_stuck(&mut self) {
-        let now = Instant::now();
-        self.connections
-            .retain(|_, connection| connection.deadline().is_none_or(|deadline| now < deadline));
     }
 
     fn dispatch(&mut self, token: Token, events: PollFlags) {

@@ -1,11 +1,9 @@
 //! Standard input and output of a container, with one client and with several.
 
-use std::time::Instant;
-
-use gantry_runtime::{AttachOptions, ClientError};
+use gantry_runtime::{AttachOptions, ClientError, ExecSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::ground::{ALL, Ground, read, until, within};
+use crate::ground::{ALL, Ground, read, within};
 
 #[tokio::test]
 async fn input_reaches_the_process_and_ends_with_the_first_client() {
@@ -110,29 +108,52 @@ async fn a_fast_container_loses_nothing_to_a_slow_client() {
     assert!(total > 640 * 65536, "{total}");
 }
 
+/// As in a pipeline: who reads late, e.g. a pager, gets everything.
 #[tokio::test]
-async fn a_stuck_client_is_dropped_and_the_container_goes_on() {
-    let ground =
-        Ground::script("dd if=/dev/zero bs=65536 count=640 2>/dev/null; touch /done; sleep 1000");
-    let mut started = ground
-        .start_attached(&[AttachOptions {
-            stdin: false,
-            ..ALL
-        }])
+async fn a_client_that_rests_loses_nothing() {
+    let want = AttachOptions {
+        stdin: false,
+        ..ALL
+    };
+    let more = Ground::script("dd if=/dev/zero bs=65536 count=640 2>/dev/null");
+    let more_client = more
+        .start_attached(&[want])
         .await
-        .unwrap();
-    let mut stuck = started.attached.remove(0);
-    let before = Instant::now();
-    until("the container goes on", async || {
-        ground.rootfs().join("done").exists()
-    })
-    .await;
-    assert!(before.elapsed().as_millis() > 0);
-    // What was buffered, then the end.
-    let mut bytes = Vec::new();
-    let _ = within(stuck.output.read_to_end(&mut bytes)).await;
-    assert!(bytes.len() < 640 * 65536);
-    ground.stop().await;
+        .unwrap()
+        .attached
+        .remove(0);
+    let less = Ground::script("dd if=/dev/zero bs=65536 count=8 2>/dev/null");
+    let less_client = less
+        .start_attached(&[want])
+        .await
+        .unwrap()
+        .attached
+        .remove(0);
+    let running = Ground::sleeper();
+    running.start().await;
+    let exec = ExecSpec {
+        id: "rest".into(),
+        args: ["dd", "if=/dev/zero", "bs=65536", "count=640"]
+            .map(str::to_owned)
+            .to_vec(),
+        attach: AttachOptions {
+            stderr: false,
+            ..want
+        },
+        ..ExecSpec::default()
+    };
+    let exec_client = running.client().exec(&exec).await.unwrap().stream.unwrap();
+    // This one ends, though nobody has read what it wrote, and can run anew.
+    assert_eq!(less.exited().await.code, 0);
+    assert_eq!(less.run().await.0.code, 0);
+    // Longer than anybody would wait who loses patience.
+    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    let length = async |stream| read(stream, false).await.stdout.len();
+    assert_eq!(length(less_client).await, 8 * 65536);
+    assert_eq!(length(more_client).await, 640 * 65536);
+    assert_eq!(length(exec_client).await, 640 * 65536);
+    assert_eq!(more.exited().await.code, 0);
+    running.stop().await;
 }
 
 #[tokio::test]
