@@ -19,11 +19,7 @@ impl From<SpecError> for ClientError {
 /// Describes an exec in the running container whose first process is `pid`. Users are looked up where the container
 /// sees them, mounts included.
 pub(super) fn describe(dirs: &Dirs, pid: u32, exec: &ExecSpec) -> Result<ExecRequest, ClientError> {
-    let boot: Boot = match std::fs::read(dirs.shim_json()) {
-        Ok(json) => serde_json::from_slice(&json)
-            .map_err(|error| ClientError::Protocol(error.to_string()))?,
-        Err(error) => return Err(super::gone(error)),
-    };
+    let boot = Boot::read(dirs)?.ok_or(ClientError::Gone)?;
     let texts = exec
         .args
         .iter()

@@ -54,7 +54,6 @@ impl Server {
         let oom_killed = Cgroup::open(&self.boot.cgroup)
             .and_then(|cgroup| cgroup.oom_kills())
             .is_ok_and(|kills| kills > 0);
-        let mut errors = clean(&self.boot);
         let exit = Exit {
             code: ended.as_ref().map_or(128 + 9, |ended| ended.code),
             signal: ended.as_ref().and_then(|ended| ended.signal),
@@ -63,9 +62,9 @@ impl Server {
             error: None,
         };
         if let Err(error) = exit.write(&self.boot.dirs) {
-            errors.push(format!("exit.json: {error}"));
+            eprintln!("exit.json: {error}");
         }
-        for error in errors {
+        for error in clean(&self.boot) {
             eprintln!("{error}");
         }
         // From now on whoever comes reads the file.

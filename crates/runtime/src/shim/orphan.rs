@@ -1,6 +1,5 @@
 //! What a killed shim leaves.
 
-use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 
@@ -29,19 +28,8 @@ fn reap(dirs: &Dirs) -> io::Result<Exit> {
     {
         return Err(io::ErrorKind::ResourceBusy.into());
     }
-    let boot = match fs::read(dirs.shim_json()) {
-        Ok(json) => Some(serde_json::from_slice::<Boot>(&json)?),
-        // It got so far as to remove it, or so little far as not to be told.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    // It got so far as to remove the file, or so little far that it was not written.
+    let boot = Boot::read(dirs)?;
     let errors = boot.as_ref().map(finish::clean).unwrap_or_default();
     for error in &errors {
         tracing::warn!(error, state = %dirs.state.display(), "cleaning up after a killed shim");

@@ -24,7 +24,7 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
     let mut oci = spec::oci_spec(&spec, host)?;
     check_root(&spec)?;
     make_cwd(&spec)?;
-    if let Ok(json) = fs::read(dirs.shim_json()) {
+    if let Some(boot) = Boot::read(&dirs).map_err(failed("reading shim.json"))? {
         // A shim that was killed; nobody has looked after what it left.
         for error in serde_json::from_slice(&json)
             .map(|boot| finish::clean(&boot))
@@ -76,7 +76,14 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
             .map_err(failed("writing filter.json"))?;
     }
     write(&dirs.config_json(), serde_json::to_vec(&oci)).map_err(failed("writing config.json"))?;
-    write(&dirs.shim_json(), serde_json::to_vec(&boot)).map_err(failed("writing shim.json"))
+    boot.write().map_err(failed("writing shim.json"))
+}
+
+/// What protects an engine from being killed for want of memory must not protect its containers: the value to set where
+/// `own`, the engine's, would do so.
+fn unprotected(own: &str) -> Option<i32> {
+    let is_protected = own.trim().parse::<i32>().is_ok_and(|score| score < 0);
+    is_protected.then_some(0)
 }
 
 /// Makes the working directory, as Docker does: in the root, or in the volume that it lies in.

@@ -1,5 +1,6 @@
 //! What engine and shim tell each other. Each message is JSON behind its length (4 bytes, big-endian).
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -40,6 +41,37 @@ pub(crate) struct Boot {
     pub is_filtered: bool,
     /// What execs start from.
     pub base: ExecBase,
+}
+
+impl Boot {
+    /// Writes it, whole or not at all.
+    pub fn write(&self) -> io::Result<()> {
+        let new = self.dirs.state.join("shim.json.new");
+        fs::write(&new, serde_json::to_vec(self)?)?;
+        fs::rename(new, self.dirs.shim_json())
+    }
+
+    /// Reads that of a container, where there is one. One that can't be understood is as good as none: an error would
+    /// stand in the way of every later start, too.
+    pub fn read(dirs: &Dirs) -> io::Result<Option<Boot>> {
+        let path = dirs.shim_json();
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let boot = serde_json::from_slice(&json);
+        Ok(boot
+            .inspect_err(|error| tracing::warn!(%error, path = %path.display(), "not understood"))
+            .ok())
+    }
 }
 
 /// What a container's execs start from.

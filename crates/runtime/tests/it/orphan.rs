@@ -69,6 +69,59 @@ async fn what_a_killed_shim_leaves_is_cleaned_up() {
     assert_eq!(ground.stop().await.error, None);
 }
 
+/// The exit is on disk before the shim does anything that may last.
+#[tokio::test]
+async fn the_exit_is_known_though_the_shim_is_killed_while_it_cleans_up() {
+    let mut ground = Ground::script("while ! test -e /go; do sleep 0.01; done; sleep 0.01; exit 7");
+    // An OCI runtime whose first clean-up hangs.
+    let (program, mark) = (ground.path().join("slow-runc"), ground.path().join("mark"));
+    let script = format!(
+        "#!/bin/sh\nfor word; do [ $word = delete ] && [ ! -e {0} ] && {{ echo $$ > {0}; exec sleep 1000; }}; done\n\
+         exec runc \"$@\"\n",
+        mark.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(
+        &program,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    ground.runtime = gantry_runtime::Runtime::Program {
+        name: "slow".into(),
+        path: program,
+    };
+    let shim = shim_of(ground.start().await.pid).await;
+    fs::write(ground.rootfs().join("go"), "").unwrap();
+    until("the clean-up hangs", async || {
+        fs::read_to_string(&mark).is_ok_and(|text| text.ends_with('\n'))
+    })
+    .await;
+    kill(shim);
+    kill(fs::read_to_string(&mark).unwrap().trim().parse().unwrap());
+    until("the shim is gone", async || {
+        ground.client().state().await.is_err()
+    })
+    .await;
+    let exit = within(shim::reap_orphan(&ground.dirs())).await.unwrap();
+    assert_eq!((exit.code, exit.error), (7, None));
+    assert!(!ground.dirs().state.exists());
+}
+
+/// A start that was killed, or a full disk, must not stand in the way of every later one.
+#[tokio::test]
+async fn what_a_killed_start_has_half_written_is_removed() {
+    let ground = Ground::script("exit 3");
+    let dirs = ground.dirs();
+    fs::create_dir_all(&dirs.state).unwrap();
+    fs::create_dir_all(&dirs.data).unwrap();
+    fs::write(dirs.shim_json(), "{\"id\":\"ab").unwrap();
+    assert_eq!(within(shim::reap_orphan(&dirs)).await.unwrap().code, 137);
+    assert!(!dirs.state.exists());
+    fs::create_dir_all(&dirs.state).unwrap();
+    fs::write(dirs.shim_json(), "").unwrap();
+    assert_eq!(ground.run().await.0.code, 3);
+}
+
 #[tokio::test]
 async fn a_shim_outlives_the_one_who_started_it() {
     let ground = Ground::sleeper();
