@@ -295,7 +295,7 @@ fn unexpected(reply: Reply) -> ClientError {
         Reply::Failed(Failure::NoSuchExec(id)) => ClientError::NoSuchExec(id),
         Reply::Failed(Failure::NotFound(text)) => ClientError::NotFound(text),
         Reply::Failed(Failure::NotExecutable(text)) => ClientError::NotExecutable(text),
-        Reply::Failed(Failure::Runtime(text)) => ClientError::Runtime(text),
+        Reply::Failed(Failure::Runtime(text) | Failure::Log(text)) => ClientError::Runtime(text),
         Reply::Failed(Failure::Invalid(text)) => ClientError::Invalid(text),
         other => ClientError::Protocol(format!("{other:?}")),
     }

@@ -148,6 +148,27 @@ fn one_file_alone_is_bounded_too() {
     );
 }
 
+/// As after a rotation that found no room on the disk for the new file.
+#[test]
+fn a_rotation_that_came_half_way_is_finished_by_the_next() {
+    let folder = TempDir::new().unwrap();
+    let mut writer = numbered(folder.path(), &small(4096, 3), 0..10);
+    let (current, rotated) = (
+        folder.path().join("json.log"),
+        folder.path().join("json.log.1"),
+    );
+    fs::rename(&current, &rotated).unwrap();
+    for line in 10..100 {
+        writer
+            .write(Stream::Stdout, format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+    assert!(current.exists());
+    assert!(fs::metadata(&rotated).unwrap().len() <= 4096);
+    let wanted: Vec<_> = (0..100).map(|line| format!("{line}\n")).collect();
+    assert_eq!(texts(&all(folder.path(), Query::default())), wanted);
+}
+
 #[test]
 fn a_next_writer_goes_on() {
     let folder = TempDir::new().unwrap();

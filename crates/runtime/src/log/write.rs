@@ -163,9 +163,12 @@ impl Writer {
             .saturating_sub(2);
         self.delete_all_but(kept)?;
         let number = self.last_number + 1;
-        fs::rename(self.files.current(), self.files.rotated(number))
-            .map_err(|source| self.failed("rotate", source))?;
-        self.last_number = number;
+        match fs::rename(self.files.current(), self.files.rotated(number)) {
+            Ok(()) => self.last_number = number,
+            // An earlier rotation came only so far: the disk had no room for a new file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(self.failed("rotate", source)),
+        }
         self.open_current()?;
         if self.config.max_files == 1 {
             self.delete_all_but(0)?;

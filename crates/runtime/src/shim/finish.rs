@@ -44,9 +44,7 @@ impl Server {
 
     /// Writes how it ended, then tells everybody, then goes.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        if let Some(mut log) = self.log.take() {
-            let _ = log.end();
-        }
+        let _ = self.log.end();
         let ended = self
             .processes
             .get(&0)

@@ -53,11 +53,14 @@ fn begin(state: &Path) -> io::Result<()> {
     std::env::set_current_dir(state)?;
     let (input, output) = take_stdio()?;
     let mut engine = Engine::new(input, output);
-    let server = prepare().inspect_err(|error| {
-        engine.tell(&Progress::Failed(Failure::Runtime(format!(
-            "shim: {error}"
-        ))))
-    })?;
+    let server = match prepare() {
+        Ok(server) => server,
+        Err(failure) => {
+            eprintln!("{failure:?}");
+            engine.tell(&Progress::Failed(failure));
+            return Ok(());
+        }
+    };
     let mut server = server(engine);
     server.engine.tell(&Progress::Listening);
     server.run()
@@ -77,17 +80,23 @@ fn take_stdio() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Everything but the engine's pipes; the worker is at work when this returns.
-fn prepare() -> io::Result<impl FnOnce(Engine) -> Server> {
-    let boot: Boot = serde_json::from_reader(io::BufReader::new(File::open("shim.json")?))?;
+fn prepare() -> Result<impl FnOnce(Engine) -> Server, Failure> {
+    let wrong = |error: io::Error| Failure::Runtime(format!("shim: {error}"));
+    let boot = || -> io::Result<Boot> {
+        let file = File::open("shim.json")?;
+        Ok(serde_json::from_reader(io::BufReader::new(file))?)
+    };
+    let boot = boot().map_err(wrong)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
-    let signals = sys::child_signals()?;
+    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
+        .map_err(|errno| wrong(errno.into()))?;
+    let signals = sys::child_signals().map_err(wrong)?;
     // The folder is nobody's but root's; relative, since an address has room for 107 bytes only.
-    let listener = UnixListener::bind("shim.sock")?;
-    listener.set_nonblocking(true)?;
+    let listener = UnixListener::bind("shim.sock").map_err(wrong)?;
+    listener.set_nonblocking(true).map_err(wrong)?;
+    // A container whose output would be lost does not start, as with Docker.
     let log = Writer::open(&boot.dirs.data.join("log"), &boot.log)
-        .inspect_err(|error| eprintln!("{error}"))
-        .ok();
+        .map_err(|error| Failure::Log(error.to_string()))?;
     let want = if boot.tty {
         AttachOptions::default()
     } else {
@@ -97,11 +106,12 @@ fn prepare() -> io::Result<impl FnOnce(Engine) -> Server> {
             stderr: true,
         }
     };
-    let (stdio, ends) = Stdio::pipes(want, boot.uid)?;
+    let (stdio, ends) = Stdio::pipes(want, boot.uid).map_err(wrong)?;
     let worker = Worker::fork(|shim| match &boot.runtime {
         Runtime::Builtin => builtin::create(&boot, ends, shim),
         Runtime::Program { path, .. } => external::create(&boot, path, ends, shim),
-    })?;
+    })
+    .map_err(wrong)?;
     let process = Process {
         stdio,
         worker: Some(worker),

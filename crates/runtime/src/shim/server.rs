@@ -29,7 +29,7 @@ pub(super) struct Server {
     pub listener: OwnedFd,
     pub signals: OwnedFd,
     pub engine: super::engine::Engine,
-    pub log: Option<Writer>,
+    pub log: Writer,
     /// Number 0 is the container, the others are execs.
     pub processes: BTreeMap<u32, Process>,
     pub next_process: u32,
@@ -243,11 +243,9 @@ impl Server {
             Piece::End => process.ended_outputs.push(index),
             Piece::Bytes(length) => {
                 let bytes = self.buffer.get(..length).unwrap_or_default();
-                if number == 0
-                    && let Some(log) = &mut self.log
-                {
+                if number == 0 {
                     // A full disk costs log lines, not the container.
-                    let _ = log.write(stream, bytes);
+                    let _ = self.log.write(stream, bytes);
                 }
                 let mut gone = Vec::new();
                 for (id, connection) in &mut self.connections {

@@ -39,6 +39,9 @@ pub enum StartError {
         "failed to create task for container: failed to create shim task: OCI runtime create failed: {0}: unknown"
     )]
     Runtime(String),
+    /// Its output could not be kept.
+    #[error("failed to create task for container: failed to initialize logging driver: {0}")]
+    Log(String),
     /// The shim could not be run or went away.
     #[error("failed to create task for container: shim: {what}: {source}")]
     Shim {
@@ -73,6 +76,7 @@ impl From<Failure> for StartError {
             Failure::Runtime(text) | Failure::Invalid(text) | Failure::NoSuchExec(text) => {
                 StartError::Runtime(text)
             }
+            Failure::Log(text) => StartError::Log(text),
             Failure::NotRunning => StartError::Runtime("the container ended at once".to_owned()),
         }
     }
@@ -136,6 +140,8 @@ struct Launched {
 
 impl Launched {
     fn new(program: &Path, state: &Path) -> Result<Launched, StartError> {
+        // A container finds the shim's file behind `/proc/self/exe` just before its own program runs, and could else
+        // write to it (CVE-2019-5736).
         let sealed = sealed(program).map_err(failed("opening gantry-shim"))?;
         let mut command = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()));
         // Nothing of the engine's environment: it may hold secrets, and runtimes heed some of it.

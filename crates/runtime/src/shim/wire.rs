@@ -113,6 +113,8 @@ pub(crate) enum Failure {
     NotExecutable(String),
     /// The runtime's words.
     Runtime(String),
+    /// Its output could not be kept.
+    Log(String),
     /// The container has ended.
     NotRunning,
     NoSuchExec(String),

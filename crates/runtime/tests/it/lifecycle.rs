@@ -307,3 +307,41 @@ async fn the_log_is_complete_when_the_end_is_told() {
     assert_eq!(text.lines().count(), 20001);
     assert!(text.lines().last().unwrap().contains("unfinished"));
 }
+
+/// Docker refuses such a start; a container whose output is lost in silence helps nobody.
+#[tokio::test]
+async fn without_a_log_it_does_not_start() {
+    let ground = Ground::script("echo lost");
+    let data = ground.dirs().data;
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("log"), "no folder").unwrap();
+    let error = ground.start_attached(&[]).await.unwrap_err();
+    assert!(matches!(error, StartError::Log(_)), "{error:?}");
+    assert!(
+        error.to_string().starts_with(
+            "failed to create task for container: failed to initialize logging driver: "
+        ),
+        "{error}"
+    );
+    assert!(!ground.dirs().state.exists());
+    fs::remove_file(data.join("log")).unwrap();
+    assert_eq!(ground.run().await.1.stdout, "lost\n");
+}
+
+/// A lock that whoever started the engine held, say.
+#[tokio::test]
+async fn the_shim_holds_nothing_that_it_was_not_given() {
+    let ground = Ground::sleeper();
+    let file = fs::File::create(ground.path().join("lock")).unwrap();
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+    let shim = crate::orphan::shim_of(ground.start().await.pid).await;
+    let open: Vec<_> = fs::read_dir(format!("/proc/{shim}/fd"))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    assert!(
+        !open.contains(&ground.path().join("lock")) && !open.is_empty(),
+        "{open:?}"
+    );
+    ground.stop().await;
+}
