@@ -135,18 +135,45 @@ pub(crate) fn set_open_files(soft: u64, hard: u64) -> io::Result<()> {
 pub(crate) fn close_others_on_exec() -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // SAFETY: only marks descriptors.
+    unsafe { close_range(CLOSE_RANGE_CLOEXEC) }
+}
+
+/// Closes every descriptor but stdin, stdout and stderr: what an ancestor has left open.
+///
+/// # Safety
+/// Nothing in the process may own one.
+pub(crate) unsafe fn close_others() -> io::Result<()> {
+    // SAFETY: the caller's.
+    unsafe { close_range(0) }
+}
+
+/// # Safety
+/// Without a flag nothing in the process may own a descriptor from 3 on.
+unsafe fn close_range(flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: takes numbers; the rest is the caller's.
+    match unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives this process and its children a session keyring of their own: with that of the session that an ancestor was
+/// started in they would hold its keys. A kernel without keys has none to hold.
+pub(crate) fn own_keyring() -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: no name: a new one without any.
     let outcome = unsafe {
         libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            CLOSE_RANGE_CLOEXEC,
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
         )
     };
-    if outcome == 0 {
+    let error = io::Error::last_os_error();
+    if outcome >= 0 || error.raw_os_error() == Some(libc::ENOSYS) {
         Ok(())
     } else {
-        Err(io::Error::last_os_error())
+        Err(error)
     }
 }
 

@@ -59,6 +59,7 @@ impl Server {
             finished_at: ended.map_or_else(OffsetDateTime::now_utc, |ended| ended.at),
             error: None,
         };
+        // Before anything that may take its time: should the shim be killed meanwhile, the code is known all the same.
         if let Err(error) = exit.write(&self.boot.dirs) {
             eprintln!("exit.json: {error}");
         }
@@ -91,12 +92,12 @@ impl Server {
                 }
                 Phase::Starting(_) => connection.reply(&Reply::Failed(Failure::NotRunning)),
                 Phase::Request | Phase::Attached(_) | Phase::Closing => {}
+            }
+        }
         // The listener goes first: whoever has connected too late is told so, and reads the file.
         let connections = std::mem::take(&mut self.connections);
         drop(self);
         linger(connections.into_values().collect())
-            }
-        }
     }
 
     /// Why the container did not start, once that is known.
@@ -137,6 +138,8 @@ impl Server {
             eprintln!("{error}");
         }
         self.boot.dirs.forget_state();
+        self.connections.clear();
+    }
 }
 
 /// Stays for clients that have not taken the last bytes yet, as long as they are connected. Nobody else waits for this:
@@ -162,8 +165,6 @@ fn linger(mut connections: Vec<Connection>) -> io::Result<()> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-    }
-        self.connections.clear();
     }
 }
 

@@ -16,20 +16,21 @@ use crate::{Exit, Host, Runtime};
 pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartError> {
     let StartRequest {
         dirs,
-        spec,
+        mut spec,
         runtime,
         log,
         ..
     } = request;
+    spec.oom_score_adj = spec.oom_score_adj.or_else(|| {
+        let own = fs::read_to_string("/proc/self/oom_score_adj");
+        unprotected(&own.unwrap_or_default())
+    });
     let mut oci = spec::oci_spec(&spec, host)?;
     check_root(&spec)?;
     make_cwd(&spec)?;
     if let Some(boot) = Boot::read(&dirs).map_err(failed("reading shim.json"))? {
         // A shim that was killed; nobody has looked after what it left.
-        for error in serde_json::from_slice(&json)
-            .map(|boot| finish::clean(&boot))
-            .unwrap_or_default()
-        {
+        for error in finish::clean(&boot) {
             tracing::warn!(error, state = %dirs.state.display(), "cleaning up before a start");
         }
     }
@@ -189,5 +190,19 @@ fn exec_base(spec: &crate::ContainerSpec, oci: &Spec) -> ExecBase {
             .and_then(|process| process.rlimits().clone())
             .unwrap_or_default(),
         oom_score_adj: spec.oom_score_adj,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protection_is_not_passed_on() {
+        assert_eq!(unprotected("-500\n"), Some(0));
+        // To lower it takes a privilege that an engine in a container may lack.
+        for harmless in ["0\n", "300\n", ""] {
+            assert_eq!(unprotected(harmless), None);
+        }
     }
 }

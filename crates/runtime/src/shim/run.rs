@@ -44,11 +44,15 @@ pub fn main() -> ExitCode {
 }
 
 fn begin(state: &Path) -> io::Result<()> {
+    // What the engine has inherited itself, a lock perhaps, must not be held for as long as the container runs.
+    // SAFETY: this program has opened nothing yet.
+    unsafe { sys::close_others()? };
     // A new session in a new process, whose parent the engine no longer is.
     if let Fork::Parent(_) = sys::fork()? {
         return Ok(());
     }
     rustix::process::setsid()?;
+    sys::own_keyring()?;
     sys::name_process(c"gantry-shim");
     std::env::set_current_dir(state)?;
     let (input, output) = take_stdio()?;

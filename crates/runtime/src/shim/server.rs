@@ -179,7 +179,8 @@ impl Server {
             if let Some((number, process)) = self
                 .processes
                 .iter_mut()
-                .find(|(_, process)| process.pid == Some(pid))
+                // The number of one that has ended may be another's by now.
+                .find(|(_, process)| process.pid == Some(pid) && process.ended.is_none())
             {
                 process.ended = Some(ended);
                 let number = *number;

@@ -410,3 +410,31 @@ async fn ignored_signals_do_not_reach_the_container() {
         format!("SigBlk:\t{zero}\nSigIgn:\t{zero}\nSigCgt:\t{zero}\n")
     );
 }
+
+/// Keys that only their possessor may see: with the session's keyring they would be the container's, too.
+#[tokio::test]
+async fn keys_of_the_engines_session_are_not_the_containers() {
+    const SESSION: i32 = -3;
+    const POSSESSOR_ALL: u32 = 0x3f00_0000;
+    let name = format!("gantry-test-{}", std::process::id());
+    let description = std::ffi::CString::new(name.clone()).unwrap();
+    // SAFETY: null-terminated texts and numbers; a new session keyring for this thread and those it makes.
+    unsafe {
+        assert!(libc::syscall(libc::SYS_keyctl, 1, std::ptr::null::<i8>()) > 0);
+        let key = libc::syscall(
+            libc::SYS_add_key,
+            c"user".as_ptr(),
+            description.as_ptr(),
+            c"x".as_ptr(),
+            1,
+            SESSION,
+        );
+        assert!(key > 0);
+        assert_eq!(libc::syscall(libc::SYS_keyctl, 5, key, POSSESSOR_ALL), 0);
+    }
+    assert!(fs::read_to_string("/proc/keys").unwrap().contains(&name));
+    let mut ground = Ground::script(&format!("grep -c {name} /proc/keys"));
+    ground.spec.security.seccomp = Seccomp::Unconfined;
+    ground.spec.security.masked_paths = Some(Vec::new());
+    assert_eq!(ground.run().await.1.stdout, "0\n");
+}
