@@ -34,6 +34,8 @@ pub struct Host {
     pub cgroup_v1_mounts: Vec<String>,
     /// Only cgroup v2 is mounted.
     pub cgroup_v2_only: bool,
+    /// Folders of counters by processor that tell what others on the machine do (GHSA-6fw5-f8r9-fgfm).
+    pub thermal_throttles: Vec<String>,
 }
 
 impl Host {
@@ -54,8 +56,24 @@ impl Host {
             init,
             cgroup_v2_only: cgroup_v1_mounts.is_empty(),
             cgroup_v1_mounts,
+            thermal_throttles: thermal_throttles(),
         })
     }
+}
+
+fn thermal_throttles() -> Vec<String> {
+    let entries = fs::read_dir("/sys/devices/system/cpu")
+        .into_iter()
+        .flatten();
+    let folders = entries
+        .flatten()
+        .map(|entry| entry.path().join("thermal_throttle"));
+    let mut folders: Vec<_> = folders
+        .filter(|folder| folder.is_dir())
+        .map(|folder| folder.display().to_string())
+        .collect();
+    folders.sort_unstable();
+    folders
 }
 
 /// Replaces the file only where it differs: running containers have it mounted.

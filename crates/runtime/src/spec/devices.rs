@@ -24,9 +24,15 @@ const OWN: [&str; 6] = [
 pub(super) fn of(
     spec: &ContainerSpec,
 ) -> Result<(Vec<LinuxDevice>, Vec<LinuxDeviceCgroup>), SpecError> {
+    // What is mounted there is there already, and it is the host's.
+    let is_mounted = |node: &LinuxDevice| {
+        let mut mounts = spec.mounts.iter();
+        mounts.any(|mount| node.path().starts_with(&mount.destination))
+    };
     if spec.privileged {
         let mut nodes = Vec::new();
         collect(Path::new("/dev"), Path::new("/dev"), &mut nodes)?;
+        nodes.retain(|node| !is_mounted(node));
         return Ok((nodes, vec![rule(true, None, None, None, "rwm")]));
     }
     let mut rules = vec![rule(false, None, None, None, "rwm")];
@@ -70,6 +76,7 @@ pub(super) fn of(
                 access,
             ));
         }
+        found.retain(|node| !is_mounted(node));
         nodes.append(&mut found);
     }
     for text in &spec.device_cgroup_rules {
@@ -226,6 +233,26 @@ mod tests {
         assert_eq!((nodes[0].major(), nodes[0].minor()), (1, 3));
         assert_eq!(rules.last().unwrap().access().as_deref(), Some("rw"));
         assert!(!rules[0].allow());
+        // Allowed, but not made where a folder of the host is mounted.
+        let kind = crate::spec::MountKind::Bind {
+            source: "/dev/input".into(),
+            propagation: None,
+            non_recursive: false,
+        };
+        let mount = |destination: &str| crate::spec::Mount {
+            destination: destination.into(),
+            kind: kind.clone(),
+            read_only: false,
+        };
+        for (place, count) in [("/dev/nothing/", 0), ("/dev/noth", 1)] {
+            let spec = ContainerSpec {
+                mounts: vec![mount(place)],
+                ..spec.clone()
+            };
+            let (nodes, rules) = of(&spec).unwrap();
+            assert_eq!(nodes.len(), count, "{place}");
+            assert_eq!(rules.last().unwrap().minor(), Some(3));
+        }
         for bad in ["/dev/does-not-exist", "/etc/passwd"] {
             let spec = ContainerSpec {
                 devices: vec![device(bad)],

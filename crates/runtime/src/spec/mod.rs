@@ -154,7 +154,7 @@ fn linux(
         .set_devices((!nodes.is_empty()).then_some(nodes))
         .set_seccomp(seccomp::of(spec, capabilities)?)
         .set_sysctl(Some(sysctls(spec)?).filter(|sysctls| !sysctls.is_empty()))
-        .set_masked_paths(Some(mounts::masked(spec)))
+        .set_masked_paths(Some(mounts::masked(spec, host)))
         .set_readonly_paths(Some(mounts::read_only(spec, host)))
         .set_rootfs_propagation(propagation(spec).map(str::to_owned));
     Ok(linux)

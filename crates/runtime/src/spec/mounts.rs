@@ -11,8 +11,8 @@ use crate::Host;
 /// Docker's size of `/dev/shm`, in bytes.
 const SHM_SIZE: u64 = 64 << 20;
 
-/// Hidden in every container.
-const MASKED: [&str; 11] = [
+/// Hidden in every container, where the kernel has it.
+const MASKED: [&str; 12] = [
     "/proc/asound",
     "/proc/acpi",
     "/proc/interrupts",
@@ -23,11 +23,9 @@ const MASKED: [&str; 11] = [
     "/proc/timer_stats",
     "/proc/sched_debug",
     "/proc/scsi",
+    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
-
-/// Hidden as well; folders that older kernels do not have.
-const MASKED_TOO: [&str; 1] = ["/sys/devices/virtual/powercap"];
 
 /// Not writable in any container.
 const READ_ONLY: [&str; 5] = [
@@ -38,14 +36,14 @@ const READ_ONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
-pub(super) fn masked(spec: &ContainerSpec) -> Vec<String> {
+pub(super) fn masked(spec: &ContainerSpec, host: &Host) -> Vec<String> {
     match &spec.security.masked_paths {
         Some(paths) => paths.clone(),
         None if spec.privileged => Vec::new(),
         None => MASKED
             .iter()
-            .chain(&MASKED_TOO)
             .map(ToString::to_string)
+            .chain(host.thermal_throttles.iter().cloned())
             .collect(),
     }
 }
@@ -325,6 +323,7 @@ mod tests {
             init: "/i".into(),
             cgroup_v1_mounts: vec!["memory".into()],
             cgroup_v2_only: false,
+            thermal_throttles: vec!["/sys/devices/system/cpu/cpu0/thermal_throttle".into()],
         }
     }
 
@@ -417,6 +416,17 @@ mod tests {
         assert_eq!(options, ["nosuid", "uid=5", "ro"]);
         for bad in ["huge=always", "size", "x"] {
             assert!(add_tmpfs_option(&mut options, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_tells_of_the_machines_work_is_hidden() {
+        let paths = masked(&ContainerSpec::default(), &host());
+        for path in [
+            "/sys/firmware",
+            "/sys/devices/system/cpu/cpu0/thermal_throttle",
+        ] {
+            assert!(paths.iter().any(|have| have == path), "{path}");
         }
     }
 

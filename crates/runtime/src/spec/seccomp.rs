@@ -24,7 +24,8 @@ pub(super) fn of(
 ) -> Result<Option<LinuxSeccomp>, SpecError> {
     match &spec.security.seccomp {
         Seccomp::Unconfined => Ok(None),
-        _ if spec.privileged => Ok(None),
+        // One that was asked for counts for a privileged container, too.
+        Seccomp::Default if spec.privileged => Ok(None),
         Seccomp::Default => default_filter(machine(), capabilities).map(Some),
         Seccomp::Profile(text) => custom_filter(text, machine(), capabilities).map(Some),
     }
@@ -346,6 +347,22 @@ mod tests {
             &default_filter("arm64", &HashSet::new()).unwrap(),
             "arch_prctl"
         ));
+    }
+
+    #[test]
+    fn a_privileged_container_has_the_profile_that_was_asked_for() {
+        let filter = |seccomp| {
+            let mut spec = ContainerSpec {
+                privileged: true,
+                ..ContainerSpec::default()
+            };
+            spec.security.seccomp = seccomp;
+            of(&spec, &HashSet::new()).unwrap()
+        };
+        let text = r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#.to_owned();
+        assert!(filter(Seccomp::Profile(text)).is_some());
+        assert!(filter(Seccomp::Default).is_none());
+        assert!(filter(Seccomp::Unconfined).is_none());
     }
 
     #[test]

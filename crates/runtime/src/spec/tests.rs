@@ -8,6 +8,7 @@ fn host() -> Host {
         init: "/i".into(),
         cgroup_v1_mounts: vec!["memory".into()],
         cgroup_v2_only: false,
+        thermal_throttles: Vec::new(),
     }
 }
 

@@ -41,8 +41,8 @@ fn accounts(passwd: &str) -> impl Iterator<Item = Account<'_>> {
     passwd.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next()?;
-        let uid = fields.nth(1)?.parse().ok()?;
-        let gid = fields.next()?.parse().ok()?;
+        let uid = written_id(fields.nth(1)?)?;
+        let gid = written_id(fields.next()?)?;
         Some(Account {
             name,
             uid,
@@ -56,13 +56,18 @@ fn groups(group: &str) -> impl Iterator<Item = Group<'_>> {
     group.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next()?;
-        let gid = fields.nth(1)?.parse().ok()?;
+        let gid = written_id(fields.nth(1)?)?;
         Some(Group {
             name,
             gid,
             members: fields.next().unwrap_or(""),
         })
     })
+}
+
+/// An id in a file; none out of range: the kernel takes the largest for a wish to stay who one is.
+fn written_id(text: &str) -> Option<u32> {
+    text.parse::<i32>().ok()?.try_into().ok()
 }
 
 /// An id, where the text is a number at all.
@@ -192,5 +197,10 @@ mod tests {
         assert!(matches!(user("ann:eves"), Err(SpecError::UnknownGroup(name)) if name == "eves"));
         assert!(matches!(user("4294967295"), Err(SpecError::IdRange)));
         assert!(matches!(user("-1"), Err(SpecError::IdRange)));
+        for id in ["4294967295", "2147483648", "-1"] {
+            let passwd = format!("eve:x:{id}:{id}::/:\n");
+            let outcome = resolve_in(&passwd, "", "eve", &[]);
+            assert!(matches!(outcome, Err(SpecError::UnknownUser(_))), "{id}");
+        }
     }
 }

@@ -137,6 +137,41 @@ async fn filters_of_ones_own_and_none() {
 
 #[tokio::test]
 async fn no_new_privileges() {
+/// As `--privileged -v /dev/bus/usb:/dev/bus/usb`: nodes are neither made twice, nor in the host's folder.
+#[tokio::test]
+async fn a_privileged_container_may_be_given_a_folder_of_devices() {
+    let mut ground = Ground::script("test -c /dev/null && echo null");
+    let host = tempfile::tempdir().unwrap();
+    fs::write(host.path().join("own"), "").unwrap();
+    let kind = || MountKind::Bind {
+        source: host.path().to_owned(),
+        propagation: None,
+        non_recursive: false,
+    };
+    let place = |destination: &str| Mount {
+        destination: destination.into(),
+        kind: kind(),
+        read_only: false,
+    };
+    // Where the host has a device, and where a device is asked for.
+    ground.spec.mounts = vec![place("/dev/mapper"), place("/dev/mine")];
+    ground.spec.devices = vec![Device {
+        host: "/dev/null".into(),
+        container: "/dev/mine/null".into(),
+        permissions: "rwm".into(),
+    }];
+    ground.spec.privileged = false;
+    let output = ground.run().await.1;
+    assert!(output.stdout.ends_with("null\n"), "{output:?}");
+    assert_eq!(fs::read_dir(host.path()).unwrap().count(), 1, "{output:?}");
+    ground.spec.devices.clear();
+    ground.spec.privileged = true;
+    ground.spec.mounts = vec![place("/dev/net"), place("/dev/input"), place("/dev/snd")];
+    let output = ground.run().await.1;
+    assert!(output.stdout.ends_with("null\n"), "{output:?}");
+    assert_eq!(fs::read_dir(host.path()).unwrap().count(), 1, "{output:?}");
+}
+
     let mut ground =
         Ground::script("grep -E 'NoNewPrivs|Seccomp:' /proc/self/status; sleep 1000 & wait");
     ground.spec.security.no_new_privileges = true;

@@ -48,6 +48,7 @@ fn default_policy(capabilities: &[&str]) -> LinuxSeccomp {
         shim: "/s".into(),
         init: "/i".into(),
         cgroup_v1_mounts: Vec::new(),
+        thermal_throttles: Vec::new(),
         cgroup_v2_only: true,
     };
     let oci: Spec = crate::spec::oci_spec(&spec, &host).unwrap();
