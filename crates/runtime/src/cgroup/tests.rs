@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::figures::parse_host_cpu;
-use super::update::weight;
+use super::update::{io_weight, weight};
 use super::*;
 use crate::spec::Resources;
 
@@ -248,7 +248,7 @@ fn updates_on_v2_use_its_units() {
         "cpu.max": "150000 100000",
         "cpu.weight": "39",
         "cpuset.cpus": "0",
-        "io.weight": "300",
+        "io.weight": "2930",
         "memory.low": "33554432",
         "memory.max": "67108864",
         "memory.swap.max": "33554432",
@@ -307,6 +307,14 @@ fn weights_span_their_range() {
     assert_eq!(
         [0, 2, 1024, 262_144, u64::MAX].map(weight),
         [1, 1, 39, 10_000, 10_000]
+    );
+}
+
+#[test]
+fn weights_of_block_io_span_theirs() {
+    assert_eq!(
+        [0, 10, 500, 1000, u16::MAX].map(io_weight),
+        [1, 1, 4950, 10_000, 10_000]
     );
 }
 

@@ -181,17 +181,23 @@ impl Cgroup {
         }
         let folder = self.folder(Controller::Block)?;
         if let Some(weight) = weight {
-            let names: &[&str] = if self.is_unified() {
-                &["io.bfq.weight", "io.weight"]
+            let files: [(&str, u64); 2] = if self.is_unified() {
+                [
+                    ("io.bfq.weight", weight.into()),
+                    ("io.weight", io_weight(weight)),
+                ]
             } else {
-                &["blkio.bfq.weight", "blkio.weight"]
+                [
+                    ("blkio.bfq.weight", weight.into()),
+                    ("blkio.weight", weight.into()),
+                ]
             };
-            let file = names
-                .iter()
-                .map(|name| folder.join(name))
-                .find(|path| path.exists());
-            let file = file.ok_or(CgroupError::Missing("blkio weight"))?;
-            fs::write(&file, weight.to_string())
+            let (file, value) = files
+                .into_iter()
+                .map(|(name, value)| (folder.join(name), value))
+                .find(|(path, _)| path.exists())
+                .ok_or(CgroupError::Missing("blkio weight"))?;
+            fs::write(&file, value.to_string())
                 .map_err(|error| refused("blkio weight", weight, &folder, error))?;
         }
         for throttle in &limits.blkio_throttle {
@@ -237,6 +243,11 @@ fn set_quota_v1(
         Ok(()) => set_quota(),
         Err(_) => set_quota().and_then(|()| set_period()),
     }
+}
+
+/// Docker's weight of block I/O (10 to 1000) as one of v2 (1 to 10000), on the line that runc draws.
+pub(super) fn io_weight(weight: u16) -> u64 {
+    1 + (u64::from(weight.clamp(10, 1000)) - 10) * 9999 / 990
 }
 
 /// Shares of v1 (2 to 262144, usually 1024) as a weight of v2 (1 to 10000): the line that libcontainer draws, so that

@@ -16,7 +16,8 @@ use super::program::{self, Runner};
 use super::stdio::ChildEnds;
 use super::wire::{Boot, Failure};
 use super::worker::{News, Shim, receive_console};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CgroupError};
+use crate::spec::Resources;
 use crate::sys;
 
 /// Where a terminal comes back; relative, since the shim's folder may be too deep for a socket's address.
@@ -72,7 +73,7 @@ pub(super) fn create(boot: &Boot, ends: ChildEnds, shim: &Shim) -> Result<(), Fa
         sys::set_limit(pid, limit.typ() as u32, limit.soft(), limit.hard())
             .map_err(|error| wrong(&format!("setting rlimit {:?}", limit.typ()), &error))?;
     }
-    guard_devices(boot)?;
+    complete_unified(boot)?;
     let terminal = match console {
         Some(listener) => {
             Some(accept_console(&listener).map_err(|error| wrong("console", &error))?)
@@ -99,11 +100,17 @@ pub(super) fn create(boot: &Boot, ends: ChildEnds, shim: &Shim) -> Result<(), Fa
 }
 
 /// Before the program runs: what libcontainer leaves undone on cgroup v2.
-fn guard_devices(boot: &Boot) -> Result<(), Failure> {
-    let group = Cgroup::open(&boot.cgroup)
-        .map_err(|error| Failure::Runtime(error.to_string()))?
-        .unified_folder();
-    let Some(group) = group else { return Ok(()) };
+fn complete_unified(boot: &Boot) -> Result<(), Failure> {
+    let failed = |error: CgroupError| Failure::Runtime(error.to_string());
+    let cgroup = Cgroup::open(&boot.cgroup).map_err(failed)?;
+    let Some(group) = cgroup.unified_folder() else {
+        return Ok(());
+    };
+    let limits = Resources {
+        blkio_weight: boot.io_weight,
+        ..Resources::default()
+    };
+    cgroup.update(&limits).map_err(failed)?;
     let spec =
         Spec::load(boot.dirs.config_json()).map_err(|error| Failure::Runtime(error.to_string()))?;
     let resources = spec

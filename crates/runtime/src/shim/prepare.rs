@@ -46,7 +46,7 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
         .map_err(failed("making the state folder"))?;
     let base = exec_base(&spec, &oci);
     let taken = if runtime == Runtime::Builtin {
-        for_builtin(&spec, &mut oci)?
+        for_builtin(&spec, host, &mut oci)?
     } else {
         Taken::default()
     };
@@ -67,6 +67,7 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
         uid,
         limits: taken.limits,
         capabilities: taken.capabilities,
+        io_weight: taken.io_weight,
         is_filtered: taken.policy.is_some(),
         base,
         dirs: dirs.clone(),
@@ -124,7 +125,11 @@ fn check_root(spec: &crate::ContainerSpec) -> Result<(), StartError> {
 }
 
 /// Puts the specification right for libcontainer, and takes out what the shim does better itself.
-fn for_builtin(spec: &crate::ContainerSpec, oci: &mut Spec) -> Result<Taken, StartError> {
+fn for_builtin(
+    spec: &crate::ContainerSpec,
+    host: &Host,
+    oci: &mut Spec,
+) -> Result<Taken, StartError> {
     for mount in &spec.mounts {
         if let MountKind::Bind { propagation, .. } = &mount.kind {
             if mount.destination.trim_end_matches('/') == "/dev" {
@@ -145,9 +150,19 @@ fn for_builtin(spec: &crate::ContainerSpec, oci: &mut Spec) -> Result<Taken, Sta
         .and_then(|linux| linux.seccomp_mut().take());
     let mut taken = Taken {
         policy,
-        limits: Vec::new(),
-        capabilities: None,
+        ..Taken::default()
     };
+    let resources = oci
+        .linux_mut()
+        .as_mut()
+        .and_then(|linux| linux.resources_mut().as_mut());
+    if let Some(io) = resources
+        .filter(|_| host.cgroup_v2_only)
+        .and_then(|resources| resources.block_io_mut().as_mut())
+    {
+        taken.io_weight = io.weight();
+        io.set_weight(None);
+    }
     if let Some(process) = oci.process_mut().as_mut() {
         taken.limits = process.rlimits().clone().unwrap_or_default();
         taken.capabilities = process.capabilities().clone();
@@ -163,6 +178,7 @@ struct Taken {
     policy: Option<LinuxSeccomp>,
     limits: Vec<PosixRlimit>,
     capabilities: Option<LinuxCapabilities>,
+    io_weight: Option<u16>,
 }
 
 fn exec_base(spec: &crate::ContainerSpec, oci: &Spec) -> ExecBase {

@@ -37,6 +37,8 @@ pub(crate) struct Boot {
     /// What the builtin runtime leaves the program with; the shim sees to it, since libcontainer would be slow about
     /// the filter that belongs to it.
     pub capabilities: Option<LinuxCapabilities>,
+    /// Of block I/O on cgroup v2, where libcontainer's own conversion overflows.
+    pub io_weight: Option<u16>,
     /// There is a policy for the builtin runtime to apply: its missing would be an error.
     pub is_filtered: bool,
     /// What execs start from.

@@ -26,6 +26,8 @@ fn memory(limits: &Resources, cgroup_v2: bool) -> Option<LinuxMemory> {
     let limit = limits.memory.filter(|bytes| *bytes > 0);
     // Docker: as much swap as memory, unless told otherwise.
     let swap = match (limits.memory_swap.filter(|bytes| *bytes != 0), limit) {
+        // On v2 swap is limited by itself, from memory's limit: without one there is nothing to set.
+        (Some(_), None) if cgroup_v2 => None,
         (Some(swap), _) => Some(swap),
         (None, Some(limit)) => Some(limit.saturating_mul(2)),
         (None, None) => None,
@@ -171,6 +173,17 @@ mod tests {
         assert_eq!(resources.cpu().as_ref().unwrap().quota(), Some(150_000));
         assert_eq!(resources.memory().as_ref().unwrap().swap(), Some(128 << 20));
         assert_eq!(resources.pids().as_ref().unwrap().limit(), -1);
+    }
+
+    #[test]
+    fn swap_without_memory_is_nothing_on_v2() {
+        let limits = Resources {
+            memory_swap: Some(-1),
+            ..Resources::default()
+        };
+        assert_eq!(*resources(&limits, true).unwrap().memory(), None);
+        let v1 = resources(&limits, false).unwrap();
+        assert_eq!(v1.memory().as_ref().unwrap().swap(), Some(-1));
     }
 
     #[test]
