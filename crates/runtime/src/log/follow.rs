@@ -20,7 +20,7 @@ use super::files::{CURRENT, Files};
 use super::read::{Progress, Reader};
 use super::{Entry, LogError, Query, sys};
 
-/// How often to look where the kernel has no more watches to give (`fs.inotify.max_user_instances`).
+/// How often to look where the kernel has no more watches to give (`fs.inotify.max_user_instances`), or nothing to watch.
 const WITHOUT_WATCH: Duration = Duration::from_millis(250);
 /// Entries handed over at once.
 const BATCH: usize = 256;
@@ -40,7 +40,11 @@ pub async fn read(
     let files = Files::new(folder);
     // Before the first look, so that nothing falls between.
     let changes = if query.follow {
-        Some(Changes::of(folder).map_err(|source| failed(&files, source))?)
+        let folder = folder.to_owned();
+        let watch = spawn_blocking(move || watch(&folder));
+        let watch = watch.await.map_err(|_| LogError::Stopped)?;
+        let changes = watch.and_then(Changes::of);
+        Some(changes.map_err(|source| failed(&files, source))?)
     } else {
         None
     };
@@ -179,26 +183,36 @@ enum Changes {
     Clock(Interval),
 }
 
+/// The kernel's watch over a log's folder, if it has one to give.
+fn watch(folder: &Path) -> io::Result<Option<OwnedFd>> {
+    // A container that never ran has no log yet. One that is being removed must not come back: this folder alone.
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
+        .and_then(|watch| {
+            use inotify::WatchFlags as On;
+            inotify::add_watch(
+                &watch,
+                folder,
+                On::MODIFY | On::CREATE | On::MOVED_TO | On::MOVED_FROM | On::ONLYDIR,
+            )?;
+            Ok(watch)
+        });
+    match watch {
+        Ok(watch) => Ok(Some(watch)),
+        Err(Errno::MFILE | Errno::NOSPC | Errno::NFILE | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 impl Changes {
-    fn of(folder: &Path) -> io::Result<Self> {
-        // A container that never ran has no log yet.
-        std::fs::create_dir_all(folder)?;
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
-            .and_then(|watch| {
-                use inotify::WatchFlags as On;
-                inotify::add_watch(
-                    &watch,
-                    folder,
-                    On::MODIFY | On::CREATE | On::MOVED_TO | On::MOVED_FROM | On::ONLYDIR,
-                )?;
-                Ok(watch)
-            });
+    fn of(watch: Option<OwnedFd>) -> io::Result<Self> {
         match watch {
-            Ok(watch) => Ok(Self::Watch(sys::watched(watch)?)),
-            Err(Errno::MFILE | Errno::NOSPC | Errno::NFILE) => {
-                Ok(Self::Clock(interval(WITHOUT_WATCH)))
-            }
-            Err(errno) => Err(errno.into()),
+            Some(watch) => Ok(Self::Watch(sys::watched(watch)?)),
+            None => Ok(Self::Clock(interval(WITHOUT_WATCH))),
         }
     }
 

@@ -501,6 +501,17 @@ async fn a_cancelled_wait_loses_nothing() {
 }
 
 #[tokio::test]
+async fn following_brings_no_removed_container_back() {
+    let folder = TempDir::new().unwrap();
+    let removed = folder.path().join("container");
+    let mut entries = read(&removed.join("log"), follow(), async {})
+        .await
+        .unwrap();
+    assert_eq!(next(&mut entries).await, None);
+    assert!(!removed.exists());
+}
+
+#[tokio::test]
 async fn following_ends_at_the_time_asked_for() {
     let folder = TempDir::new().unwrap();
     let _writer = numbered(folder.path(), &Config::default(), 0..1);
