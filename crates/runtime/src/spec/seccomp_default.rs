@@ -1,7 +1,7 @@
 //! Docker's default system call policy, as data: everything not named here fails with `EPERM`.
 //!
-//! What the kernel guards by a capability is allowed with that capability. Names that a machine's libseccomp does not
-//! know are left out by the runtime.
+//! What the kernel guards by a capability is allowed with that capability. Names of calls that a machine does not
+//! have are left out by the runtime.
 
 /// A rule: the calls `names` do what `action` says, under all of the conditions.
 pub(super) struct Rule {

@@ -106,12 +106,14 @@ async fn namespaces_cannot_be_made_by_clone() {
         let refused = (with, std::io::Error::last_os_error().raw_os_error());
         // SAFETY: an invalid combination: the kernel's own EINVAL shows that the filter let it through.
         let without = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_SIGHAND, 0, 0, 0, 0) };
-        (
-            refused,
-            (without, std::io::Error::last_os_error().raw_os_error()),
-        )
+        let without = (without, std::io::Error::last_os_error().raw_os_error());
+        // SAFETY: there is no such call.
+        let missing = unsafe { libc::syscall(9999, 0) };
+        let missing = (missing, std::io::Error::last_os_error().raw_os_error());
+        (refused, without, missing)
     });
-    let (with, without) = thread.join().unwrap();
+    let (with, without, missing) = thread.join().unwrap();
+    assert_eq!(missing, (-1, Some(libc::ENOSYS)));
     assert_eq!(with, (-1, Some(libc::EPERM)));
     assert_eq!(without, (-1, Some(libc::EINVAL)));
     ground.stop().await;
@@ -135,8 +137,6 @@ async fn filters_of_ones_own_and_none() {
     ));
 }
 
-#[tokio::test]
-async fn no_new_privileges() {
 /// As `--privileged -v /dev/bus/usb:/dev/bus/usb`: nodes are neither made twice, nor in the host's folder.
 #[tokio::test]
 async fn a_privileged_container_may_be_given_a_folder_of_devices() {
@@ -172,6 +172,8 @@ async fn a_privileged_container_may_be_given_a_folder_of_devices() {
     assert_eq!(fs::read_dir(host.path()).unwrap().count(), 1, "{output:?}");
 }
 
+#[tokio::test]
+async fn no_new_privileges() {
     let mut ground =
         Ground::script("grep -E 'NoNewPrivs|Seccomp:' /proc/self/status; sleep 1000 & wait");
     ground.spec.security.no_new_privileges = true;

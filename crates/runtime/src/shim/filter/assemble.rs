@@ -51,6 +51,8 @@ struct Range<'a> {
 pub(super) struct Code {
     /// What the policy does with calls that it doesn't name.
     pub default: u32,
+    /// What is done with calls beyond the last that it names, if something else.
+    pub beyond: Option<u32>,
     /// Only the lower half of each argument counts.
     pub narrow: bool,
 }
@@ -59,6 +61,11 @@ impl Code {
     /// A search for the call's number, which must be loaded, that ends in a result.
     pub fn search(&self, calls: &BTreeMap<u32, Treatment>) -> Result<Vec<u64>, FilterError> {
         let default = self.default;
+        let beyond = self.beyond.filter(|_| !calls.is_empty());
+        let beyond = beyond.map(|value| Treatment {
+            always: Some(value),
+            ..Treatment::default()
+        });
         let mut ranges: Vec<Range<'_>> = vec![Range {
             first: 0,
             treatment: None,
@@ -86,7 +93,7 @@ impl Code {
             add(*number, Some(treatment));
             next = number.saturating_add(1);
         }
-        add(next, None);
+        add(next, beyond.as_ref());
         self.tree(&ranges)
     }
 

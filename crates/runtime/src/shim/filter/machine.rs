@@ -1,6 +1,7 @@
 //! Machines and their calling conventions.
 
-use libseccomp::{ScmpArch, ScmpSyscall};
+use std::collections::HashMap;
+
 use oci_spec::runtime::Arch;
 
 /// A calling convention.
@@ -57,69 +58,86 @@ impl Machine {
         }
     }
 
-    pub fn library(self) -> ScmpArch {
-        match self {
-            Machine::X86 => ScmpArch::X86,
-            Machine::X86_64 => ScmpArch::X8664,
-            Machine::X32 => ScmpArch::X32,
-            Machine::Arm => ScmpArch::Arm,
-            Machine::Aarch64 => ScmpArch::Aarch64,
-            Machine::Riscv64 => ScmpArch::Riscv64,
-            Machine::Loongarch64 => ScmpArch::Loongarch64,
-        }
-    }
-
     /// Arguments have 32 bits that count; what is in the upper half is nobody's.
     pub fn is_narrow(self) -> bool {
         matches!(self, Machine::X86 | Machine::X32 | Machine::Arm)
     }
 
-    /// A call's number as the kernel tells it, where the machine has the call.
-    pub fn number(self, name: &str) -> Option<u32> {
-        let number = ScmpSyscall::from_name_by_arch(name, self.library())
-            .ok()?
-            .as_raw_syscall();
-        match (u32::try_from(number), self) {
-            (Ok(number), Machine::X32) => Some(number | X32_BIT),
-            (Ok(number), _) => Some(number),
-            // Negative numbers stand for calls that only other machines have, or that go through `socketcall` or
-            // `ipc` on this one: newer kernels have those by themselves, too.
-            (Err(_), Machine::X86) => X86_DIRECT
-                .iter()
-                .find(|(direct, _)| *direct == name)
-                .map(|(_, number)| *number),
-            (Err(_), _) => None,
+    /// The numbers of the machine's calls as the kernel tells them, by name.
+    pub fn calls(self) -> HashMap<&'static str, u32> {
+        macro_rules! table {
+            ($machine:ident) => {{
+                use syscalls::$machine::Sysno;
+                (0..=Sysno::last().id().unsigned_abs())
+                    .filter_map(|number| Some((Sysno::new(number as usize)?.name(), number)))
+                    .collect()
+            }};
         }
+        let mut calls: HashMap<_, _> = match self {
+            Machine::X86 => table!(x86),
+            Machine::X86_64 | Machine::X32 => table!(x86_64),
+            Machine::Arm => table!(arm),
+            Machine::Aarch64 => table!(aarch64),
+            Machine::Riscv64 => table!(riscv64),
+            Machine::Loongarch64 => table!(loongarch64),
+        };
+        match self {
+            Machine::X32 => {
+                calls.extend(X32);
+                calls.values_mut().for_each(|number| *number |= X32_BIT);
+            }
+            Machine::Arm => calls.extend(ARM),
+            // The table calls it by the name of a 32-bit machine.
+            Machine::Aarch64 => drop(calls.insert("newfstatat", 79)),
+            _ => {}
+        }
+        calls
     }
 }
 
-/// `arch/x86/entry/syscalls/syscall_32.tbl`
-const X86_DIRECT: [(&str, u32); 27] = [
-    ("recvmmsg", 337),
-    ("sendmmsg", 345),
-    ("socket", 359),
-    ("socketpair", 360),
-    ("bind", 361),
-    ("connect", 362),
-    ("listen", 363),
-    ("accept4", 364),
-    ("getsockopt", 365),
-    ("setsockopt", 366),
-    ("getsockname", 367),
-    ("getpeername", 368),
-    ("sendto", 369),
-    ("sendmsg", 370),
-    ("recvfrom", 371),
-    ("recvmsg", 372),
-    ("shutdown", 373),
-    ("semget", 393),
-    ("semctl", 394),
-    ("shmget", 395),
-    ("shmctl", 396),
-    ("shmat", 397),
-    ("shmdt", 398),
-    ("msgget", 399),
-    ("msgsnd", 400),
-    ("msgrcv", 401),
-    ("msgctl", 402),
+/// Calls that x32 has of its own: `arch/x86/entry/syscalls/syscall_64.tbl`
+const X32: [(&str, u32); 36] = [
+    ("rt_sigaction", 512),
+    ("rt_sigreturn", 513),
+    ("ioctl", 514),
+    ("readv", 515),
+    ("writev", 516),
+    ("recvfrom", 517),
+    ("sendmsg", 518),
+    ("recvmsg", 519),
+    ("execve", 520),
+    ("ptrace", 521),
+    ("rt_sigpending", 522),
+    ("rt_sigtimedwait", 523),
+    ("rt_sigqueueinfo", 524),
+    ("sigaltstack", 525),
+    ("timer_create", 526),
+    ("mq_notify", 527),
+    ("kexec_load", 528),
+    ("waitid", 529),
+    ("set_robust_list", 530),
+    ("get_robust_list", 531),
+    ("vmsplice", 532),
+    ("move_pages", 533),
+    ("preadv", 534),
+    ("pwritev", 535),
+    ("rt_tgsigqueueinfo", 536),
+    ("recvmmsg", 537),
+    ("sendmmsg", 538),
+    ("process_vm_readv", 539),
+    ("process_vm_writev", 540),
+    ("setsockopt", 541),
+    ("getsockopt", 542),
+    ("io_setup", 543),
+    ("io_submit", 544),
+    ("execveat", 545),
+    ("preadv2", 546),
+    ("pwritev2", 547),
+];
+
+/// Calls beyond the table: `arch/arm/include/uapi/asm/unistd.h`
+const ARM: [(&str, u32); 3] = [
+    ("breakpoint", 0xf_0001),
+    ("cacheflush", 0xf_0002),
+    ("set_tls", 0xf_0005),
 ];

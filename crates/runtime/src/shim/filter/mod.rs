@@ -1,7 +1,10 @@
 //! A container's system call filter as a program for the kernel.
 //!
 //! libseccomp needs some tens of milliseconds of a CPU to put Docker's policy together; this needs less than one, by a
-//! search tree over ranges of numbers. Only the numbers of calls come from libseccomp.
+//! search tree over ranges of numbers. It also knows no calls that are younger than itself, however old the kernel.
+//!
+//! Calls beyond the last that the policy names fail with `ENOSYS` where the policy refuses what it doesn't name, as with
+//! runc: programs try a new call first and understand this answer, but not `EPERM`.
 //!
 //! Where rules of one call contradict each other, those with conditions on arguments come first, in their order, then
 //! the one without. Kernel side: `Documentation/userspace-api/seccomp_filter.rst`.
@@ -74,6 +77,7 @@ pub(super) fn compile(policy: &LinuxSeccomp) -> Result<Filter, FilterError> {
         let calls = calls(policy.syscalls().as_deref().unwrap_or_default(), *machine)?;
         let code = Code {
             default,
+            beyond: is_strict(policy).then_some(NO_SUCH_CALL),
             narrow: machine.is_narrow(),
         };
         blocks.push((*machine, code.search(&calls)?));
@@ -101,6 +105,19 @@ fn flags(policy: &LinuxSeccomp) -> Result<u32, FilterError> {
     Ok(flags)
 }
 
+/// `SECCOMP_RET_ERRNO` with `ENOSYS`.
+const NO_SUCH_CALL: u32 = 0x0005_0000 | libc::ENOSYS.unsigned_abs();
+
+/// Calls that the policy doesn't name are refused.
+fn is_strict(policy: &LinuxSeccomp) -> bool {
+    !matches!(
+        policy.default_action(),
+        LinuxSeccompAction::ScmpActAllow
+            | LinuxSeccompAction::ScmpActLog
+            | LinuxSeccompAction::ScmpActTrace
+    )
+}
+
 /// `SECCOMP_RET_…`
 fn value(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, FilterError> {
     let data = errno.unwrap_or(libc::EPERM.unsigned_abs()) & 0xffff;
@@ -121,6 +138,7 @@ fn calls(
     rules: &[LinuxSyscall],
     machine: Machine,
 ) -> Result<BTreeMap<u32, Treatment>, FilterError> {
+    let numbers = machine.calls();
     let mut calls: BTreeMap<u32, Treatment> = BTreeMap::new();
     for rule in rules {
         let value = value(rule.action(), rule.errno_ret())?;
@@ -129,10 +147,10 @@ fn calls(
             return Err(FilterError::Argument(wrong.index()));
         }
         for name in rule.names() {
-            let Some(number) = machine.number(name) else {
+            let Some(number) = numbers.get(name.as_str()) else {
                 continue;
             };
-            let treatment = calls.entry(number).or_default();
+            let treatment = calls.entry(*number).or_default();
             for condition in alternatives(arguments) {
                 if condition.is_empty() {
                     treatment.always = Some(value);
