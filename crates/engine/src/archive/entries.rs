@@ -74,7 +74,7 @@ impl<R: Read> Entries<R> {
                 return Ok(None);
             };
             let kind = header.entry_type();
-            let size = number(header.entry_size(), "size")?;
+            let size = number(&header.as_old().size, header.entry_size(), "size")?;
             match kind {
                 EntryType::XHeader => {
                     let records = self.extension(&mut extensions.bytes, size)?;
@@ -162,26 +162,24 @@ impl<R: Read> Entries<R> {
             // POSIX: a link's size says nothing about content.
             0
         });
-        let id = |extension: Option<u64>, header: io::Result<u64>, what| {
-            let id = extension.map_or_else(|| number(header, what), Ok)?;
+        let id = |extension: Option<u64>, field: &[u8], header: io::Result<u64>, what| {
+            let id = extension.map_or_else(|| number(field, header, what), Ok)?;
             // The kernel takes the highest one for "leave it".
             u32::try_from(id)
                 .ok()
                 .filter(|id| *id != u32::MAX)
                 .ok_or_else(|| invalid(format!("{what} {id} is out of range")))
         };
+        let old = header.as_old();
         let node = Node {
             kind,
-            mode: header
-                .mode()
-                .map_err(|_| invalid("the mode is no number"))?
-                & 0o7777,
-            uid: id(extensions.uid, header.uid(), "uid")?,
-            gid: id(extensions.gid, header.gid(), "gid")?,
+            mode: number(&old.mode, header.mode(), "mode")? & 0o7777,
+            uid: id(extensions.uid, &old.uid, header.uid(), "uid")?,
+            gid: id(extensions.gid, &old.gid, header.gid(), "gid")?,
             mtime: match extensions.mtime {
                 Some(time) => time,
                 None => (
-                    i64::try_from(number(header.mtime(), "mtime")?).unwrap_or(0),
+                    i64::try_from(number(&old.mtime, header.mtime(), "mtime")?).unwrap_or(0),
                     0,
                 ),
             },
@@ -337,8 +335,13 @@ fn until_zero(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn number(field: io::Result<u64>, what: &str) -> Result<u64, ArchiveError> {
-    field.map_err(|_| invalid(format!("the {what} is no number")))
+/// A header's number, as it is in its field and as it was read; a field left blank is 0, as for Go's reader and GNU tar.
+fn number<N: Default>(field: &[u8], read: io::Result<N>, what: &str) -> Result<N, ArchiveError> {
+    match read {
+        Ok(number) => Ok(number),
+        Err(_) if field.iter().all(|byte| matches!(byte, 0 | b' ')) => Ok(N::default()),
+        Err(_) => Err(invalid(format!("the {what} is no number"))),
+    }
 }
 
 fn invalid(why: impl Into<String>) -> ArchiveError {

@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
-    chownat, fchmod, fchown, fsetxattr, futimens, linkat, mkdirat, mknodat, openat, statat,
-    symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
+    XattrFlags, chownat, fchmod, fchown, fsetxattr, futimens, linkat, mkdirat, mknodat, openat,
+    openat2, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -96,7 +97,7 @@ pub fn is_folder(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Option<bool>, E
     }
 }
 
-/// Removes `name` and all below it, following nothing.
+/// Removes `name` and all below it, following nothing: neither links nor, by an error, into what is mounted there.
 ///
 /// Folders nested deeper than the descriptors reach are brought up next to `name` and removed from there, so depth is no
 /// defence against removal.
@@ -106,10 +107,16 @@ pub fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let top = openat(parent, name, FOLDER, Mode::empty())?;
+    let top = inside(parent, name)?;
     empty(top.as_fd(), top.as_fd(), &mut 0, 0)?;
     unlinkat(parent, name, AtFlags::REMOVEDIR)?;
     Ok(())
+}
+
+/// The folder `name` on the same mount: what is mounted in a tree is never part of it.
+fn inside(folder: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    openat2(folder, name, FOLDER, Mode::empty(), resolve)
 }
 
 /// How deep [`empty`] goes before it brings a folder up.
@@ -141,7 +148,7 @@ fn empty(
                 rustix::fs::renameat(folder, name, top, format!(".gantry-removing-{moved}"))?;
                 continue;
             }
-            let inner = openat(folder, name, FOLDER, Mode::empty())?;
+            let inner = inside(folder, OsStr::from_bytes(name.to_bytes()))?;
             empty(top, inner.as_fd(), moved, depth + 1)?;
             match unlinkat(folder, name, AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}

@@ -550,3 +550,54 @@ proptest::proptest! {
         proptest::prop_assert_eq!(beside, 2);
     }
 }
+
+#[test]
+fn what_is_mounted_in_the_way_is_not_removed() {
+    needs_root();
+    let place = Place::new();
+    std::fs::create_dir_all(place.at("lower/srv/own")).unwrap();
+    std::fs::create_dir_all(place.at("volume")).unwrap();
+    std::fs::write(place.at("volume/gold"), "!").unwrap();
+    let mut view = place.view(Base::Layers(vec![place.at("lower")]));
+    view.mounts = vec![Mount {
+        source: place.at("volume"),
+        part: PathBuf::new(),
+        destination: "/srv/volume".into(),
+        read_only: false,
+        recursive: true,
+    }];
+    let archive = tar(&[("srv", FILE, "in place of the folder")]);
+    let done = view.with(|root| unpack(root, Path::new("/"), &archive[..], Options::default()));
+    assert!(done.is_err(), "a folder that others use was replaced");
+    assert!(place.at("volume/gold").exists());
+}
+
+#[test]
+fn numbers_left_blank_are_zero() {
+    let place = Place::new();
+    let mut archive = tar(&[("file", FILE, "x")]);
+    // Mode, owner, group; the content's length stays.
+    archive[100..124].fill(b' ');
+    archive[136..148].fill(0);
+    archive[148..156].fill(b' ');
+    let sum: u32 = archive[..512].iter().map(|byte| u32::from(*byte)).sum();
+    archive[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let entry = Entries::new(&archive[..]).next_entry().unwrap().unwrap();
+    let node = &entry.node;
+    assert_eq!(
+        (node.mode, node.uid, node.gid, node.mtime),
+        (0, 0, 0, (0, 0))
+    );
+    unpack(
+        &place.root(),
+        Path::new("/"),
+        &archive[..],
+        Options::default(),
+    )
+    .unwrap();
+    archive[100] = b'x';
+    assert!(
+        Entries::new(&archive[..]).next_entry().is_err(),
+        "the sum is wrong now"
+    );
+}

@@ -1,10 +1,10 @@
 //! `docker diff`: what a container's own layer adds to its image.
 //!
 //! The layer's folder belongs to the container, which may be changing it this moment: every folder is opened below the
-//! one before without following links.
+//! layer without following links.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +31,10 @@ const OURS: &[&str] = &[
     "/sbin/docker-init",
     "/sys",
 ];
-/// Deepest folder that is looked into.
-const DEEPEST: usize = 512;
+/// No way out of a folder, however its owner turns it meanwhile.
+const BELOW: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
 
 /// Lists the changes, by path.
 pub async fn changes(
@@ -60,7 +62,7 @@ fn list(upper: &Path, layers: &[PathBuf]) -> Result<Vec<FilesystemChange>> {
         layers,
         found: Vec::new(),
     };
-    walk.folder(root, &PathBuf::from("/"), 0);
+    walk.below(&root);
     let mut found = walk.found;
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(without_ours(found))
@@ -99,9 +101,23 @@ struct Walk {
 }
 
 impl Walk {
-    /// What vanishes or can't be opened meanwhile is passed over.
-    fn folder(&mut self, folder: OwnedFd, path: &Path, depth: usize) {
-        let Ok(entries) = Dir::read_from(&folder) else {
+    /// Lists all below `root`. What vanishes or can't be opened meanwhile is passed over.
+    ///
+    /// Folders are kept by their paths, not open: a container may nest them as deep as it likes, and neither our stack
+    /// nor our descriptors are to depend on that. The kernel's longest path is where it ends.
+    fn below(&mut self, root: &OwnedFd) {
+        let mut ahead = vec![PathBuf::from(".")];
+        while let Some(relative) = ahead.pop() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let Ok(folder) = openat2(root, &relative, flags, Mode::empty(), BELOW) else {
+                continue;
+            };
+            self.folder(&folder, &relative, &mut ahead);
+        }
+    }
+
+    fn folder(&mut self, folder: &OwnedFd, relative: &Path, ahead: &mut Vec<PathBuf>) {
+        let Ok(entries) = Dir::read_from(folder) else {
             return;
         };
         for entry in entries.flatten() {
@@ -109,12 +125,12 @@ impl Walk {
             if matches!(name.to_bytes(), b"." | b"..") || self.found.len() >= MOST {
                 continue;
             }
-            let Ok(stat) = statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+            let Ok(stat) = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            let path = path.join(OsStr::from_bytes(name.to_bytes()));
+            let relative = relative.join(OsStr::from_bytes(name.to_bytes()));
             let kind = FileType::from_raw_mode(stat.st_mode);
-            let below = self.is_below(&path);
+            let below = self.is_below(&relative);
             let kind_of_change = if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
                 // A whiteout. One over nothing hides nothing.
                 if !below {
@@ -126,33 +142,26 @@ impl Walk {
             } else {
                 ChangeType::_1
             };
+            let path = Path::new("/").join(relative.strip_prefix(".").unwrap_or(&relative));
             self.found.push(FilesystemChange {
                 path: path.to_string_lossy().into_owned(),
                 kind: kind_of_change,
             });
-            if kind == FileType::Directory && depth < DEEPEST {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                if let Ok(inner) = openat(&folder, &name, flags, Mode::empty()) {
-                    self.folder(inner, &path, depth + 1);
-                }
+            if kind == FileType::Directory {
+                ahead.push(relative);
             }
         }
     }
 
     /// Whether the image has something at `path`: the topmost layer that says anything about it decides.
     fn is_below(&self, path: &Path) -> bool {
-        let Ok(inside) = path.strip_prefix("/") else {
-            return false;
-        };
         for layer in self.layers.iter().rev() {
-            let resolve =
-                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
             match openat2(
                 layer.as_fd(),
-                inside,
+                path,
                 OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
                 Mode::empty(),
-                resolve,
+                BELOW,
             ) {
                 Ok(found) => {
                     let whiteout = rustix::fs::fstat(&found).is_ok_and(|stat| {
@@ -217,5 +226,29 @@ mod tests {
                 ("/out", ChangeType::_1)
             ]
         );
+    }
+
+    #[test]
+    fn folders_nested_without_end_cost_neither_stack_nor_descriptors() {
+        let dir = tempfile::tempdir().unwrap();
+        let (upper, layer) = (dir.path().join("upper"), dir.path().join("layer"));
+        std::fs::create_dir_all(&upper).unwrap();
+        std::fs::create_dir_all(&layer).unwrap();
+        let mut at = openat(CWD, &upper, OFlags::PATH, Mode::empty()).unwrap();
+        for _ in 0..5000 {
+            rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", OFlags::PATH, Mode::empty()).unwrap();
+        }
+        // No more stack than the engine's own threads have.
+        let listing = {
+            let upper = upper.clone();
+            std::thread::Builder::new()
+                .stack_size(512 << 10)
+                .spawn(move || list(&upper, &[layer]).unwrap().len())
+                .unwrap()
+        };
+        let listed = listing.join().unwrap();
+        assert!((1000..=5000).contains(&listed), "{listed}");
+        crate::archive::place::remove_tree(&upper).unwrap();
     }
 }

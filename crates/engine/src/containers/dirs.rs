@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use gantry_runtime::{Dirs, rootfs};
 
 use super::ContainerId;
+use crate::archive::place::remove_tree;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -75,19 +76,46 @@ pub fn remove(dirs: &Dirs) -> Result<()> {
     );
     if failures.is_empty() {
         for path in [&dirs.state, &dirs.data] {
-            match std::fs::remove_dir_all(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    failures.push(Error::Io {
-                        what: format!("can't remove {}", path.display()),
-                        source: error,
-                    });
-                }
-                _ => {}
+            // What lies in there is the container's doing: of any depth, with any name.
+            if let Err(source) = remove_tree(path) {
+                failures.push(Error::Io {
+                    what: format!("can't remove {}", path.display()),
+                    source,
+                });
             }
         }
     }
     match failures.into_iter().next() {
         Some(error) => Err(error),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+
+    use super::*;
+
+    #[test]
+    fn no_depth_keeps_a_container_from_being_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let dirs = Dirs {
+            state: root.path().join("run"),
+            data: root.path().join("data"),
+        };
+        make(&dirs.data).unwrap();
+        std::fs::create_dir(&dirs.state).unwrap();
+        let mut at = openat(CWD, dirs.data.join("upper"), OFlags::PATH, Mode::empty()).unwrap();
+        for _ in 0..5000 {
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", OFlags::PATH, Mode::empty()).unwrap();
+        }
+        // No more stack than the engine's own threads have.
+        let removing = std::thread::Builder::new()
+            .stack_size(512 << 10)
+            .spawn(move || remove(&dirs));
+        removing.unwrap().join().unwrap().unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }
