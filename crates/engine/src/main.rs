@@ -28,7 +28,8 @@ fn serve(flags: Flags) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_stack_size(512 << 10)
-        .max_blocking_threads(128)
+        // A slow client of `cp`, `export` or `save` holds one as long as it likes; there must be others for the rest.
+        .max_blocking_threads(1024)
         .thread_keep_alive(std::time::Duration::from_secs(1))
         .enable_all()
         .build()?;

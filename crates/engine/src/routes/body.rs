@@ -51,7 +51,13 @@ pub fn blocking_reader(body: Body) -> BlockingReader {
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::spawn(async move {
         let mut pieces = body.into_data_stream();
-        while let Some(piece) = pieces.next().await {
+        loop {
+            let piece = tokio::select! {
+                // Nobody reads any more: the rest is for whoever takes the body back.
+                () = sender.closed() => return,
+                piece = pieces.next() => piece,
+            };
+            let Some(piece) = piece else { return };
             let failed = piece.is_err();
             if sender.send(piece.map_err(io::Error::other)).await.is_err() || failed {
                 return;
