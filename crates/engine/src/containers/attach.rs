@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gantry_runtime::{AttachOptions, AttachStream, ClientError, ShimClient};
 use tokio::sync::oneshot;
 
-use super::{Container, Phase, dirs, notes};
+use super::{Container, Phase, Record, dirs, notes};
 use crate::error::{Error, Result};
 use crate::state::Engine;
 
@@ -36,6 +36,12 @@ pub async fn attach(
     options: AttachOptions,
 ) -> Result<Attached> {
     let record = container.record();
+    if record.state.phase == Phase::Running {
+        return now(engine, &record, options).await;
+    }
+    // In the container's turn: a start takes those who wait along, and may be at it.
+    let _turn = container.turn().await;
+    let record = container.record();
     if record.removed {
         return Err(Error::not_found(format!(
             "No such container: {}",
@@ -43,40 +49,37 @@ pub async fn attach(
         )));
     }
     match record.state.phase {
-        Phase::Paused => {
-            return Err(Error::conflict(format!(
-                "container {} is paused, unpause the container before attach",
-                record.id()
-            )));
+        Phase::Running => now(engine, &record, options).await,
+        Phase::Paused => Err(Error::conflict(format!(
+            "container {} is paused, unpause the container before attach",
+            record.id()
+        ))),
+        Phase::Restarting => Err(Error::conflict(format!(
+            "container {} is restarting, wait until the container is running",
+            record.id()
+        ))),
+        Phase::Removing | Phase::Dead => Err(Error::conflict("container is marked for removal")),
+        Phase::Created | Phase::Exited => {
+            let (sender, receiver) = oneshot::channel();
+            container.add_waiting(WaitingAttach {
+                options,
+                stream: sender,
+            });
+            notes::publish(engine, &record, "attach", &[]);
+            Ok(Attached::AtStart(receiver))
         }
-        Phase::Restarting => {
-            return Err(Error::conflict(format!(
-                "container {} is restarting, wait until the container is running",
-                record.id()
-            )));
-        }
-        Phase::Removing | Phase::Dead => {
-            return Err(Error::conflict("container is marked for removal"));
-        }
-        Phase::Running => {
-            let client = ShimClient::new(dirs::of(&engine.config, record.id()));
-            match client.attach(options).await {
-                Ok(stream) => {
-                    notes::publish(engine, &record, "attach", &[]);
-                    return Ok(Attached::Now(stream));
-                }
-                // It ended this moment: nothing will come any more.
-                Err(ClientError::NotRunning | ClientError::Gone) => return Ok(Attached::Ended),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Phase::Created | Phase::Exited => {}
     }
-    let (sender, receiver) = oneshot::channel();
-    container.add_waiting(WaitingAttach {
-        options,
-        stream: sender,
-    });
-    notes::publish(engine, &record, "attach", &[]);
-    Ok(Attached::AtStart(receiver))
+}
+
+async fn now(engine: &Engine, record: &Record, options: AttachOptions) -> Result<Attached> {
+    let client = ShimClient::new(dirs::of(&engine.config, record.id()));
+    match client.attach(options).await {
+        Ok(stream) => {
+            notes::publish(engine, record, "attach", &[]);
+            Ok(Attached::Now(stream))
+        }
+        // It ended this moment: nothing will come any more.
+        Err(ClientError::NotRunning | ClientError::Gone) => Ok(Attached::Ended),
+        Err(error) => Err(error.into()),
+    }
 }
