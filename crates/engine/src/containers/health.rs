@@ -119,15 +119,16 @@ fn plan(record: &Record) -> Option<Plan> {
 
 /// Begins to check a container that was just started, if it has a check.
 pub fn begin(engine: &Arc<Engine>, container: &Arc<Container>) {
-    let Some(plan) = plan(&container.record()) else {
+    let record = container.record();
+    let Some(plan) = plan(&record) else {
         return;
     };
     let (engine, container) = (Arc::clone(engine), Arc::clone(container));
-    tokio::spawn(async move { check(&engine, &container, &plan).await });
+    tokio::spawn(async move { check(&engine, &container, &plan, record.state.exits).await });
 }
 
-async fn check(engine: &Arc<Engine>, container: &Arc<Container>, plan: &Plan) {
-    let exits = container.with(|record| record.state.exits);
+/// Checks the run that is followed by the `exits`th end.
+async fn check(engine: &Arc<Engine>, container: &Arc<Container>, plan: &Plan, exits: u64) {
     if !note(engine, container, exits, Health::default()).await {
         return;
     }
