@@ -17,6 +17,13 @@ use crate::state::Engine;
 /// Longest file of the host's that is taken over, in bytes.
 const LONGEST: u64 = 1 << 20;
 
+/// Their names and their places in the container.
+pub const FILES: [(&str, &str); 3] = [
+    ("hostname", "/etc/hostname"),
+    ("hosts", "/etc/hosts"),
+    ("resolv.conf", "/etc/resolv.conf"),
+];
+
 /// Writes them and returns where they are, each with its place in the container.
 pub fn write(
     engine: &Engine,
@@ -25,6 +32,13 @@ pub fn write(
     endpoint: Option<&EndpointState>,
 ) -> Result<Vec<(PathBuf, &'static str)>> {
     let definition = &record.definition;
+    if let Mode::Container(other) = mode {
+        // One network has one set of names: the other's own files, as with Docker.
+        let other = engine.containers.find(other)?.id();
+        let dir = engine.config.container_dir(other.as_str());
+        let there = FILES.iter().map(|(name, place)| (dir.join(name), *place));
+        return Ok(there.filter(|(path, _)| path.is_file()).collect());
+    }
     let dir = engine.config.container_dir(definition.id.as_str());
     let hostname = definition.config.hostname.clone().unwrap_or_default();
     let domainname = definition.config.domainname.clone().unwrap_or_default();
@@ -66,13 +80,9 @@ pub fn write(
         Namespace::Own
     };
     let resolv = resolv_conf(&dns, namespace);
-    let files = [
-        ("hostname", format!("{hostname}\n"), "/etc/hostname"),
-        ("hosts", hosts, "/etc/hosts"),
-        ("resolv.conf", resolv, "/etc/resolv.conf"),
-    ];
-    let mut written = Vec::with_capacity(files.len());
-    for (name, text, place) in files {
+    let texts = [format!("{hostname}\n"), hosts, resolv];
+    let mut written = Vec::with_capacity(FILES.len());
+    for ((name, place), text) in FILES.into_iter().zip(texts) {
         let path = dir.join(name);
         std::fs::write(&path, text)
             .map_err(Error::io(format!("can't write {}", path.display())))?;
