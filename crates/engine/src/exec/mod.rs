@@ -190,14 +190,11 @@ pub fn create(engine: &Engine, container: &Container, config: ExecConfig) -> Res
         config,
         state: watch::Sender::new(ExecState::Created),
     };
-    let id = exec.id.clone();
-    notes::publish(
-        engine,
-        &record,
-        format!("exec_create: {}", command_line(&exec)),
-        &[("execID", id.clone())],
-    );
+    let (id, command) = (exec.id.clone(), command_line(&exec));
+    // Whoever hears of it can look it up.
     engine.execs.add(Arc::new(exec));
+    let action = format!("exec_create: {command}");
+    notes::publish(engine, &record, action, &[("execID", id.clone())]);
     Ok(id)
 }
 

@@ -123,7 +123,7 @@ impl Filter {
     }
 
     /// Looks up what the filter names.
-    pub async fn resolve(self, engine: &Arc<Engine>, _records: &[Record]) -> Result<Resolved> {
+    pub async fn resolve(self, engine: &Arc<Engine>) -> Result<Resolved> {
         let mut ancestors = Vec::new();
         for name in self.given.get("ancestor") {
             match engine.images.get(name).await {

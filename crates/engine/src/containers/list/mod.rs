@@ -42,7 +42,7 @@ pub async fn list(engine: &Arc<Engine>, command: List) -> Result<Vec<ContainerSu
     records.retain(|record| !record.removed);
     records.sort_by_key(|record| std::cmp::Reverse(record.definition.created));
     let everything = command.all || command.limit.is_some() || command.filter.names_a_state();
-    let filter = command.filter.resolve(engine, &records).await?;
+    let filter = command.filter.resolve(engine).await?;
     records.retain(|record| {
         (everything
             || record.state.phase.is_alive()
