@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gantry_network::{EndpointId, HostPort, PortRequest, Protocol, Want};
+use gantry_network::{EndpointId, HostPort, NetworkError, PortRequest, Protocol, Want};
 use gantry_runtime::spec::NetworkNamespace;
 
 use super::{Container, ContainerId, Definition, EndpointState, PublishedPort, Record};
@@ -241,7 +241,8 @@ pub async fn connect(engine: &Arc<Engine>, record: &Record, mode: &Mode) -> Resu
             let ports = if requests.is_empty() {
                 Vec::new()
             } else {
-                engine.network.publish(&id, &requests).await?
+                let published = engine.network.publish(&id, &requests).await;
+                published.map_err(|error| unpublished(record, &error))?
             };
             Ok(Connected {
                 namespace: NetworkNamespace::Path(namespace),
@@ -263,6 +264,15 @@ pub async fn connect(engine: &Arc<Engine>, record: &Record, mode: &Mode) -> Resu
             })
         }
     }
+}
+
+/// dockerd's words, which people and scripts look for.
+fn unpublished(record: &Record, error: &NetworkError) -> Error {
+    Error::Internal(format!(
+        "driver failed programming external connectivity on endpoint {} ({}): {error}",
+        record.name(),
+        record.id()
+    ))
 }
 
 /// Lets go of everything of a container's network; what fails is logged, and the rest is still done.
