@@ -49,10 +49,11 @@ pub struct Engine {
 impl Engine {
     /// Opens the data root and takes up what an earlier engine left.
     pub async fn open(config: Config) -> Result<Arc<Engine>> {
-        let reserve = Reserve::open(&config.data_root).map_err(Error::io(format!(
-            "can't hold back disk space in {}",
-            config.data_root.display()
-        )))?;
+        let reserve = Reserve::of(&config.data_root);
+        if let Err(error) = reserve.keep() {
+            // A full disk, or a file system that can't set space aside: no reason not to work.
+            tracing::warn!(%error, "no disk space is held back for when the disk is full");
+        }
         let store = Store::open(&config.data_root.join("gantry.db"))?.with_reserve(reserve.clone());
         let containers = Containers::default();
         let events = Arc::new(Events::default());

@@ -217,7 +217,7 @@ impl Files {
             work(root)
         });
         for name in names {
-            let used = || volumes::is_live(&engine.containers, &name);
+            let used = || volumes::is_live(&engine.containers, &name, None);
             if let Err(error) = engine.volumes.unmount(&name, used) {
                 tracing::warn!(container.id = %record.id(), %error, "a volume wasn't unmounted");
             }

@@ -9,6 +9,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, mkdirat, openat2, readlinkat, statat,
 };
 use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
 
 /// How many symbolic links one path may go through, as in the kernel.
 const LINKS: usize = 40;
@@ -89,6 +90,19 @@ impl Root {
             }
         }
         Ok(done)
+    }
+
+    /// A copy of the mount at `path`, to be mounted elsewhere: the very thing that was looked up, whatever the path leads
+    /// to by then.
+    pub fn detached(&self, path: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
+        let part = self.open_at(path, OFlags::PATH)?;
+        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        if recursive {
+            flags |= OpenTreeFlags::AT_RECURSIVE;
+        }
+        open_tree(&part, c"", flags)
     }
 
     /// The target of the link at `path`.

@@ -139,11 +139,7 @@ impl View {
     }
 
     fn attach(&self, root: &Root, mount: &Mount) -> Result<(), ArchiveError> {
-        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        if mount.recursive {
-            flags |= OpenTreeFlags::AT_RECURSIVE;
-        }
-        let tree = match source(mount, flags) {
+        let tree = match source(mount) {
             Ok(tree) => tree,
             // A bind whose source is gone: the container couldn't start either, but its other files are there.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
@@ -196,12 +192,15 @@ impl View {
 
 /// A copy of what is mounted. A container can write to its volumes, links in them included, so a part of one is looked
 /// up within it.
-fn source(mount: &Mount, flags: OpenTreeFlags) -> Result<OwnedFd, Errno> {
-    if mount.part.as_os_str().is_empty() {
-        return open_tree(CWD, &mount.source, flags);
+fn source(mount: &Mount) -> Result<OwnedFd, Errno> {
+    if !mount.part.as_os_str().is_empty() {
+        return Root::open(&mount.source)?.detached(&mount.part, mount.recursive);
     }
-    let part = Root::open(&mount.source)?.open_at(&mount.part, OFlags::PATH)?;
-    open_tree(&part, c"", flags | OpenTreeFlags::AT_EMPTY_PATH)
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if mount.recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, &mount.source, flags)
 }
 
 fn was_read_only(path: &Path) -> Result<MountFlags, ArchiveError> {

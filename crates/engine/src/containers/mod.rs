@@ -17,6 +17,7 @@ pub mod changes;
 pub mod create;
 pub mod detach;
 pub(crate) mod dirs;
+mod disk;
 mod files;
 pub mod freezer;
 pub mod health;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Record;
+use super::{MountPoint, Record};
 use crate::events::Subject;
 use crate::state::Engine;
+use crate::volumes::VolumeName;
 
 /// Publishes `action` of a container with Docker's attributes: its labels, image and name, and `more`.
 pub fn publish(
@@ -51,4 +52,31 @@ pub fn publish_network(engine: &Engine, record: &Record, action: &str, network: 
         engine.network_id(network),
         attributes.into_iter().collect(),
     );
+}
+
+/// Publishes that the container has its volumes mounted.
+pub fn publish_mounts(engine: &Engine, record: &Record) {
+    for (name, mount) in volumes(record) {
+        let writes = if mount.read_only { "false" } else { "true" };
+        let more = [
+            ("container", record.id().as_str()),
+            ("destination", &mount.destination),
+            ("propagation", &mount.propagation),
+            ("read/write", writes),
+        ];
+        engine.volumes.tell("mount", &name, &more);
+    }
+}
+
+/// Publishes that it let go of them.
+pub fn publish_unmounts(engine: &Engine, record: &Record) {
+    for (name, _) in volumes(record) {
+        let more = [("container", record.id().as_str())];
+        engine.volumes.tell("unmount", &name, &more);
+    }
+}
+
+fn volumes(record: &Record) -> impl Iterator<Item = (VolumeName, &MountPoint)> {
+    let mounts = record.definition.mounts.iter();
+    mounts.filter_map(|mount| Some((mount.volume.parse().ok()?, mount)))
 }

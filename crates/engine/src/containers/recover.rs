@@ -7,14 +7,23 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use gantry_api::models::RestartPolicyNameEnum;
 use gantry_network::{Attachment, Live, PortBinding};
 use gantry_runtime::{ClientError, Exit, ShimClient, rootfs, shim};
 
 use super::supervise::{self, Next};
-use super::{Container, ContainerId, Phase, Record, dirs, freezer, health, network, remove, start};
-use crate::error::Result;
+use super::{
+    Container, ContainerId, Phase, Record, dirs, freezer, health, network, remove, start, stop,
+};
+use crate::error::{Error, Result};
+use crate::images;
 use crate::state::{Engine, off_reactor};
+use crate::volumes::is_live;
+
+/// How long a shim may take to say what it does.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Loads all records. Nothing is started or ended yet.
 pub fn load(engine: &Engine) -> Result<()> {
@@ -49,7 +58,9 @@ pub async fn recover(engine: &Arc<Engine>) -> Result<()> {
     for container in all {
         let engine = Arc::clone(engine);
         looks.spawn(async move {
-            let found = look(&engine, &container).await;
+            let found = tokio::time::timeout(PATIENCE, look(&engine, &container)).await;
+            let found = found
+                .unwrap_or_else(|_| Err(Error::Unavailable("its shim doesn't answer".to_owned())));
             (container, found)
         });
     }
@@ -59,6 +70,11 @@ pub async fn recover(engine: &Arc<Engine>) -> Result<()> {
             Ok((container, Ok(state))) => found.push((container, state)),
             Ok((container, Err(error))) => {
                 tracing::error!(container.id = %container.id(), %error, "can't learn what became of a container");
+                // No descriptor left, a shim that hangs: what ran counts as running, keeps its network, and is watched
+                // until more is known. What didn't run is left alone.
+                if container.with(|record| record.state.phase.is_alive()) {
+                    found.push((container, Found::Alive));
+                }
             }
             Err(failure) => tracing::error!(%failure, "looking for a container failed"),
         }
@@ -71,10 +87,42 @@ pub async fn recover(engine: &Arc<Engine>) -> Result<()> {
     let report = engine.network.reconcile(&live).await;
     tracing::debug!(?report, "the network agrees");
     sweep(engine).await?;
+    unmount(engine, &found).await?;
     for (container, state) in found {
         take_up(engine, container, state).await;
     }
+    images::forget_unused(engine);
     Ok(())
+}
+
+/// Unmounts what containers that don't run have mounted: a start was cut.
+async fn unmount(engine: &Arc<Engine>, found: &[(Arc<Container>, Found)]) -> Result<()> {
+    let quiet: HashSet<ContainerId> = found
+        .iter()
+        .filter(|(_, state)| matches!(state, Found::Quiet))
+        .map(|(container, _)| container.id())
+        .collect();
+    let engine = Arc::clone(engine);
+    off_reactor(move || {
+        for root in [&engine.config.data_root, &engine.config.exec_root] {
+            let containers = root.join("containers");
+            let is_quiet = |path: &Path| {
+                let mut below = path.strip_prefix(&containers).ok()?.components();
+                let name = below.next()?.as_os_str().to_str()?;
+                Some(quiet.contains(&name.parse().ok()?))
+            };
+            for error in rootfs::unmount_below(&containers, |path| is_quiet(path) != Some(true)) {
+                tracing::warn!(%error, "a root wasn't unmounted");
+            }
+        }
+        for volume in engine.volumes.list() {
+            let used = || is_live(&engine.containers, &volume.name, None);
+            if let Err(error) = engine.volumes.unmount(&volume.name, used) {
+                tracing::warn!(volume = %volume.name, %error, "a volume wasn't unmounted");
+            }
+        }
+    })
+    .await
 }
 
 async fn look(engine: &Engine, container: &Container) -> Result<Found> {
@@ -89,7 +137,7 @@ async fn look(engine: &Engine, container: &Container) -> Result<Found> {
             if !was_alive || !same {
                 // A start that was cut: nobody was told that it runs, and its ports and address are unknown.
                 tracing::info!(container.id = %record.id(), "ending a start that was cut");
-                end_unknown(&client).await?;
+                stop::end_process(&client).await?;
                 return Ok(if was_alive {
                     Found::Ended(
                         shim::reap_orphan(&folders)
@@ -120,17 +168,6 @@ async fn look(engine: &Engine, container: &Container) -> Result<Found> {
                 Found::Quiet
             })
         }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn end_unknown(client: &ShimClient) -> Result<()> {
-    match client.kill(libc::SIGKILL).await {
-        Ok(()) | Err(ClientError::Gone | ClientError::NotRunning) => {}
-        Err(error) => return Err(error.into()),
-    }
-    match client.exited().await {
-        Ok(_) | Err(ClientError::Gone) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -209,7 +246,7 @@ async fn sweep(engine: &Arc<Engine>) -> Result<()> {
         tracing::info!(container.id = %id, "removing what a removed container left");
         let folders = dirs::of(&engine.config, &id);
         let client = ShimClient::new(folders.clone());
-        if let Err(error) = end_unknown(&client).await {
+        if let Err(error) = stop::end_process(&client).await {
             tracing::warn!(container.id = %id, %error, "its process couldn't be ended");
         }
         if folders.state.exists()
@@ -251,31 +288,27 @@ async fn take_up(engine: &Arc<Engine>, container: Arc<Container>, found: Found) 
             }
         }
         Found::Quiet => {
-            let folders = dirs::of(&engine.config, record.id());
-            let unmounted = off_reactor(move || {
-                let mut failures = rootfs::unmount_below(&folders.data, |_| false);
-                failures.extend(rootfs::unmount_below(&folders.state, |_| false));
-                failures
-            });
-            for error in unmounted.await.unwrap_or_default() {
-                tracing::warn!(container.id = %record.id(), %error, "a root wasn't unmounted");
-            }
             let has_run = record.state.started_at.is_some();
             // `always` means at the engine's start too, even after a person stopped it; that is what makes it differ
-            // from `unless-stopped`.
-            let again = record.state.phase == Phase::Restarting
-                || (has_run && policy == Some(gantry_api::models::RestartPolicyNameEnum::ALWAYS));
+            // from `unless-stopped`. Either may have ended for good because a start failed: now is the time to try again.
+            let wanted = match policy {
+                Some(RestartPolicyNameEnum::ALWAYS) => has_run,
+                Some(RestartPolicyNameEnum::UNLESS_STOPPED) => {
+                    has_run && !record.state.stopped_by_hand
+                }
+                _ => false,
+            };
+            let again = wanted || record.state.phase == Phase::Restarting;
             if again {
                 let engine = Arc::clone(engine);
                 tokio::spawn(async move {
                     let turn = container.turn().await;
-                    let phase = container.with(|record| record.state.phase);
-                    if !matches!(phase, Phase::Restarting | Phase::Exited) {
-                        return;
-                    }
-                    if let Err(error) =
-                        start::start_in_turn(&engine, &container, &turn, start::By::Policy).await
-                    {
+                    let by = match container.with(|record| record.state.phase) {
+                        Phase::Restarting => start::By::Policy,
+                        Phase::Exited => start::By::Engine,
+                        _ => return,
+                    };
+                    if let Err(error) = start::start_in_turn(&engine, &container, &turn, by).await {
                         tracing::warn!(container.id = %container.id(), %error, "a restart failed");
                     }
                 });

@@ -167,22 +167,6 @@ impl Containers {
         }
     }
 
-    /// Ids of the containers that have a volume, running or not.
-    pub fn users_of_volume(&self, name: &str) -> Vec<String> {
-        let uses = |record: &Record| {
-            record
-                .definition
-                .mounts
-                .iter()
-                .any(|mount| mount.volume == name)
-        };
-        self.all()
-            .iter()
-            .filter(|container| container.with(uses))
-            .map(|container| container.id().as_str().to_owned())
-            .collect()
-    }
-
     /// Takes `name` for `id`, if it is free. It is held until [`Containers::free_name`].
     pub fn take_name(&self, name: &str, id: &ContainerId) -> Result<()> {
         let mut maps = self.write();

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Container, MountKind, Phase, Turn, dirs, network, notes, stop};
+use rusqlite::Transaction;
+
+use super::{Container, MountKind, Phase, Record, Turn, dirs, network, notes, stop};
+use crate::archive::place::remove_tree;
 use crate::error::{Error, Result};
-use crate::state::Engine;
+use crate::images;
+use crate::state::{Engine, off_reactor};
 use crate::store;
+use crate::volumes::{VolumeName, users};
 
 /// How to remove.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,10 +48,14 @@ pub async fn remove(
             Err(error) => return Err(error),
         }
         let mut changes = container.watch();
-        // Whoever watches it ends this: the kill can't be ignored.
-        let _ = changes
-            .wait_for(|record| record.removed || !is_up(record.state.phase))
-            .await;
+        // Whoever watches it ends this: the kill can't be ignored, though the kernel may be long about it.
+        let ended = changes.wait_for(|record| record.removed || !is_up(record.state.phase));
+        if tokio::time::timeout(stop::KILLED, ended).await.is_err() {
+            return Err(Error::Internal(format!(
+                "cannot remove container \"{}\": could not kill container",
+                record.name()
+            )));
+        }
     }
     let turn = container.turn().await;
     let record = container.record();
@@ -76,47 +85,56 @@ pub async fn remove_in_turn(
     container.set(turn, record.clone());
 
     network::disconnect(engine, &record).await;
-    // The row goes first: folders without a row are removed at the next start, a row without folders could not start.
-    let id = record.id().clone();
-    if let Err(error) = engine
-        .store
-        .write(move |transaction| store::containers::delete(transaction, &id))
-        .await
-    {
+    let (shared, copy) = (Arc::clone(engine), record.clone());
+    let forgotten = off_reactor(move || forget(&shared, &copy, volumes)).await;
+    if let Err(error) = forgotten.and_then(|done| done) {
         record.state.phase = before;
         container.set(turn, record);
-        return Err(error.into());
-    }
-    let folders = dirs::of(&engine.config, record.id());
-    let removed = tokio::task::spawn_blocking(move || dirs::remove(&folders)).await;
-    match removed {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(container.id = %record.id(), %error, "what a removed container left goes at the next start");
-        }
-        Err(_) => {
-            tracing::warn!(container.id = %record.id(), "removing a container's folders failed")
-        }
+        return Err(error);
     }
     engine.containers.remove(record.id());
     engine.execs.forget_of(record.id());
+    // Those who wait for a start wait in vain.
+    drop(container.take_waiting());
     record.removed = true;
     container.set(turn, record.clone());
     notes::publish(engine, &record, "destroy", &[]);
+    images::forget_unused(engine);
+    Ok(())
+}
 
-    if volumes {
-        for mount in record
-            .definition
-            .mounts
-            .iter()
-            .filter(|mount| mount.kind == MountKind::Volume && mount.anonymous)
-        {
-            let users = |name: &crate::volumes::VolumeName| {
-                engine.containers.users_of_volume(name.as_str())
-            };
-            if let Err(error) = engine.volumes.remove(&mount.volume, true, users) {
-                tracing::warn!(volume = mount.volume, %error, "an anonymous volume stays");
-            }
+/// Takes a container's row away, its own volumes' with it, and then what both have on disk. Blocks.
+///
+/// The rows go first, in one transaction: folders without a row are removed at the next start, a row without folders could
+/// not start.
+fn forget(engine: &Arc<Engine>, record: &Record, volumes: bool) -> Result<()> {
+    let id = record.id();
+    let row = |transaction: &Transaction<'_>| store::containers::delete(transaction, id);
+    let own: Vec<String> = record
+        .definition
+        .mounts
+        .iter()
+        .filter(|mount| volumes && mount.kind == MountKind::Volume && mount.anonymous)
+        .map(|mount| mount.volume.clone())
+        .collect();
+    let trash = if own.is_empty() {
+        engine.store.write_now(row)?;
+        Vec::new()
+    } else {
+        let others = |name: &VolumeName| {
+            let mut users = users(&engine.containers, name);
+            users.retain(|user| user != id.as_str());
+            users
+        };
+        engine.volumes.forget_all(&own, others, row)?
+    };
+    let later = "what a removed container left goes at the next start";
+    if let Err(error) = dirs::remove(&dirs::of(&engine.config, id)) {
+        tracing::warn!(container.id = %id, %error, "{later}");
+    }
+    for folder in trash {
+        if let Err(error) = remove_tree(&folder) {
+            tracing::warn!(container.id = %id, folder = %folder.display(), %error, "{later}");
         }
     }
     if let Err(error) = engine.reserve.keep() {

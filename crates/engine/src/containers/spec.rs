@@ -1,6 +1,6 @@
 //! From a container's definition to what the runtime is told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gantry_api::models::HostConfigCgroupnsModeEnum;
 use gantry_runtime::spec::{
@@ -9,8 +9,7 @@ use gantry_runtime::spec::{
 };
 
 use super::create::{parse_security, runtime_resources, tmpfs_options};
-use super::{Definition, MountKind, MountPoint};
-use crate::archive::root::Root;
+use super::{Definition, MountKind};
 use crate::error::{Error, Result};
 use crate::state::Engine;
 
@@ -81,22 +80,6 @@ const CAPABILITIES: &[&str] = &[
     "WAKE_ALARM",
 ];
 
-/// What is mounted. A part of a volume is looked up within the volume: whoever can write to it could have made the part a
-/// link to the host's files.
-fn source(mount: &MountPoint) -> Result<PathBuf> {
-    if mount.subpath.is_empty() {
-        return Ok(mount.source.clone());
-    }
-    let part = Root::open(&mount.source)
-        .and_then(|volume| volume.resolve(Path::new(&mount.subpath)))
-        .map_err(std::io::Error::from)
-        .map_err(Error::io(format!(
-            "can't look up {:?} in volume {}",
-            mount.subpath, mount.volume
-        )))?;
-    Ok(mount.source.join(part.strip_prefix("/").unwrap_or(&part)))
-}
-
 /// The specification of a container whose root is mounted at `rootfs`.
 pub fn build(
     engine: &Engine,
@@ -132,7 +115,7 @@ pub fn build(
             kind: match mount.kind {
                 MountKind::Tmpfs => tmpfs(&mount.destination, &mount.options.join(","))?,
                 MountKind::Bind | MountKind::Volume => RuntimeMount::Bind {
-                    source: source(mount)?,
+                    source: mount.source.clone(),
                     propagation: Some(mount.propagation.clone()).filter(|text| !text.is_empty()),
                     non_recursive: mount.non_recursive,
                 },
@@ -294,40 +277,4 @@ fn pid_namespace_of(engine: &Engine, query: &str) -> Result<Namespace> {
             None => Namespace::Path(PathBuf::from("/proc/0/ns/pid")),
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_of_a_volume_is_in_the_volume() {
-        let dir = tempfile::tempdir().unwrap();
-        let volume = dir.path().join("volume");
-        std::fs::create_dir_all(volume.join("part")).unwrap();
-        std::os::unix::fs::symlink("/etc", volume.join("out")).unwrap();
-        std::os::unix::fs::symlink("part", volume.join("in")).unwrap();
-        let of = |subpath: &str| {
-            source(&MountPoint {
-                kind: MountKind::Volume,
-                volume: "v1".to_owned(),
-                anonymous: false,
-                source: volume.clone(),
-                subpath: subpath.to_owned(),
-                destination: "/data".to_owned(),
-                read_only: false,
-                mode: String::new(),
-                propagation: String::new(),
-                options: Vec::new(),
-                no_copy: false,
-                create_source: false,
-                non_recursive: false,
-            })
-            .unwrap()
-        };
-        assert_eq!(of(""), volume);
-        assert_eq!(of("in"), volume.join("part"));
-        assert_eq!(of("out"), volume.join("etc"));
-        assert_eq!(of("out/passwd"), volume.join("etc/passwd"));
-    }
 }

@@ -1,4 +1,4 @@
-//! Starting: mount the root, join the network, hand over to a shim.
+//! Starting: mount what it needs, join the network, hand over to a shim.
 //!
 //! What a step made is taken back when a later one fails; what a crash leaves is taken back at the next start of the
 //! engine. One commit, when the process runs.
@@ -7,26 +7,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gantry_runtime::shim;
-use gantry_runtime::{StartError, StartRequest};
+use gantry_runtime::{ShimClient, StartError, StartRequest};
 use time::OffsetDateTime;
 
-use super::network::{self, Mode};
+use super::disk::{self, Mounted};
+use super::network::{self, Connected, Mode};
 use super::{
-    Container, MountKind, Phase, Record, RunState, Turn, dirs, files, health, notes, spec,
-    supervise,
+    Container, Phase, Record, RunState, Turn, dirs, files, health, notes, spec, stop, supervise,
 };
 use crate::error::{Error, Result};
 use crate::state::{Engine, off_reactor};
 use crate::store;
-use crate::volumes::Source;
+use crate::volumes::VolumeHold;
 
 /// Who starts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A person: restart counts begin anew.
     Hand,
-    /// Its restart policy.
+    /// Its restart policy, after it ended.
     Policy,
+    /// The engine's start, as its restart policy wants: no end of its own is counted.
+    Engine,
 }
 
 /// Starts a container that doesn't run.
@@ -81,13 +83,14 @@ pub async fn start_in_turn(
     let mut record = container.record();
     let result = launch(engine, container, &record).await;
     match result {
-        Ok(running) => {
+        // The volumes are held until everybody can see that it runs.
+        Ok((running, _holds)) => {
             record.state = RunState {
                 phase: Phase::Running,
-                restart_count: if by == By::Hand {
-                    0
-                } else {
-                    record.state.restart_count + 1
+                restart_count: match by {
+                    By::Hand => 0,
+                    By::Policy => record.state.restart_count.saturating_add(1),
+                    By::Engine => record.state.restart_count,
                 },
                 exits: record.state.exits,
                 ..running
@@ -104,6 +107,7 @@ pub async fn start_in_turn(
             if let Some(network) = Mode::of(&record.definition).network() {
                 notes::publish_network(engine, &record, "connect", network);
             }
+            notes::publish_mounts(engine, &record);
             notes::publish(engine, &record, "start", &[]);
             supervise::watch(engine, container);
             health::begin(engine, container);
@@ -119,7 +123,7 @@ pub async fn start_in_turn(
             record.state.finished_at = record
                 .state
                 .finished_at
-                .or(Some(OffsetDateTime::now_utc()).filter(|_| by == By::Policy));
+                .or(Some(OffsetDateTime::now_utc()).filter(|_| by != By::Hand));
             if record.state.phase == Phase::Restarting {
                 record.state.phase = Phase::Exited;
             }
@@ -136,17 +140,21 @@ async fn launch(
     engine: &Arc<Engine>,
     container: &Arc<Container>,
     record: &Record,
-) -> Result<RunState> {
+) -> Result<(RunState, Vec<VolumeHold>)> {
     let hierarchies = engine.hierarchies.clone();
     tokio::task::spawn_blocking(move || hierarchies.ready_moves());
     let mode = Mode::of(&record.definition);
     let layers = layers(engine, record).await?;
-    let prepared = {
+    let mounted = {
         let (engine, record) = (Arc::clone(engine), record.clone());
-        off_reactor(move || prepare(&engine, &record, &layers))
+        off_reactor(move || disk::mount(&engine, &record, &layers))
     };
-    let (prepared, connected) = tokio::join!(prepared, network::connect(engine, record, &mode));
-    let rootfs = prepared??;
+    let (mounted, connected) = tokio::join!(mounted, network::connect(engine, record, &mode));
+    let Mounted {
+        rootfs,
+        definition,
+        holds,
+    } = mounted??;
     let connected = connected?;
 
     let files = {
@@ -158,13 +166,12 @@ async fn launch(
         );
         off_reactor(move || files::write(&engine, &record, &mode, endpoint.as_ref())).await??
     };
-    let spec = spec::build(
-        engine,
-        &record.definition,
-        rootfs,
-        connected.namespace,
-        files,
-    )?;
+    let Connected {
+        namespace,
+        endpoint,
+        ports,
+    } = connected;
+    let spec = spec::build(engine, &definition, rootfs, namespace, files)?;
     let waiting = container.take_waiting();
     let (log_driver, log_options) = log_config(record);
     let request = StartRequest {
@@ -180,22 +187,36 @@ async fn launch(
         // A client that left meanwhile drops its stream here.
         let _ = waiting.stream.send(stream);
     }
-    let pid = i32::try_from(started.pid)
-        .map_err(|_| Error::Internal("the shim gave no process id".to_owned()))?;
-    if !connected.ports.is_empty() {
-        engine
-            .network
-            .follow(&network::endpoint_id(record.id())?, pid)
-            .await?;
-    }
-    Ok(RunState {
+    let pid = match follow(engine, record, started.pid, !ports.is_empty()).await {
+        Ok(pid) => pid,
+        Err(error) => {
+            let client = ShimClient::new(dirs::of(&engine.config, record.id()));
+            if let Err(error) = stop::end_process(&client).await {
+                tracing::error!(container.id = %record.id(), %error, "a process whose start failed lives on");
+            }
+            return Err(error);
+        }
+    };
+    let state = RunState {
         pid: Some(pid),
         started_at: Some(started.started_at),
-        endpoint: connected.endpoint,
-        ports: connected.ports,
+        endpoint,
+        ports,
         finished_at: record.state.finished_at,
         ..RunState::default()
-    })
+    };
+    Ok((state, holds))
+}
+
+/// What is left to do when the process runs: whoever serves its ports is told whose they are.
+async fn follow(engine: &Engine, record: &Record, pid: u32, publishes: bool) -> Result<i32> {
+    let pid = i32::try_from(pid)
+        .map_err(|_| Error::Internal("the shim gave no process id".to_owned()))?;
+    if publishes {
+        let id = network::endpoint_id(record.id())?;
+        engine.network.follow(&id, pid).await?;
+    }
+    Ok(pid)
 }
 
 fn log_config(record: &Record) -> (String, std::collections::HashMap<String, String>) {
@@ -218,104 +239,13 @@ pub async fn layers(engine: &Engine, record: &Record) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Mounts the root and makes ready what is mounted into it.
-fn prepare(engine: &Engine, record: &Record, layers: &[PathBuf]) -> Result<PathBuf> {
-    let definition = &record.definition;
-    let folders = dirs::of(&engine.config, &definition.id);
-    // How an earlier run ended is in the store; the shim of this one writes its own.
-    match std::fs::remove_file(folders.exit_json()) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io {
-                what: format!("can't remove {}", folders.exit_json().display()),
-                source,
-            });
-        }
-        _ => {}
-    }
-    for mount in &definition.mounts {
-        match mount.kind {
-            MountKind::Bind if mount.create_source => {
-                std::fs::create_dir_all(&mount.source)
-                    .or_else(|error| {
-                        // A file, or a link to one, is a source too.
-                        if mount.source.exists() {
-                            Ok(())
-                        } else {
-                            Err(error)
-                        }
-                    })
-                    .map_err(Error::io(format!(
-                        "error while creating mount source path '{}'",
-                        mount.source.display()
-                    )))?;
-            }
-            MountKind::Volume => {
-                let hold = engine.volumes.hold(&mount.volume)?;
-                hold.mount()?;
-                let used = engine.containers.all().iter().any(|other| {
-                    other.with(|other| {
-                        other.state.phase.is_alive()
-                            && other
-                                .definition
-                                .mounts
-                                .iter()
-                                .any(|used| used.volume == mount.volume)
-                    })
-                });
-                if !mount.no_copy && !used {
-                    hold.fill(Source {
-                        layers: layers.to_vec(),
-                        destination: PathBuf::from(&mount.destination),
-                    })?;
-                }
-            }
-            MountKind::Bind | MountKind::Tmpfs => {}
-        }
-    }
-    let volatile = definition.host.auto_remove == Some(true);
-    dirs::mount(&folders, layers, volatile)
-}
-
 /// Takes back what a start made, or what a run left.
 pub async fn undo(engine: &Arc<Engine>, record: &Record) {
-    let folders = dirs::of(&engine.config, record.id());
-    let unmount = tokio::task::spawn_blocking(move || {
-        let mut failures = gantry_runtime::rootfs::unmount_below(&folders.data, |_| false);
-        failures.extend(gantry_runtime::rootfs::unmount_below(
-            &folders.state,
-            |_| false,
-        ));
-        failures
-    });
+    let (shared, copy) = (Arc::clone(engine), record.clone());
+    let unmount = off_reactor(move || disk::unmount(&shared, &copy));
     let (unmounted, ()) = tokio::join!(unmount, network::disconnect(engine, record));
-    for error in unmounted.unwrap_or_default() {
-        tracing::warn!(container.id = %record.id(), %error, "the root wasn't unmounted");
-    }
-    let volumes = record
-        .definition
-        .mounts
-        .iter()
-        .filter(|mount| mount.kind == MountKind::Volume);
-    for mount in volumes {
-        let Ok(name) = mount.volume.parse() else {
-            continue;
-        };
-        let used = || {
-            engine.containers.all().iter().any(|other| {
-                other.with(|other| {
-                    other.id() != record.id()
-                        && other.state.phase.is_alive()
-                        && other
-                            .definition
-                            .mounts
-                            .iter()
-                            .any(|used| used.volume == mount.volume)
-                })
-            })
-        };
-        if let Err(error) = engine.volumes.unmount(&name, used) {
-            tracing::warn!(container.id = %record.id(), %error, "a volume wasn't unmounted");
-        }
+    if let Err(error) = unmounted {
+        tracing::error!(container.id = %record.id(), %error, "the root wasn't unmounted");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::state::Engine;
 /// How long a container gets to end by itself when nothing is said.
 const PATIENCE: i64 = 10;
 /// How long the kernel gets to end a killed container, before we say so.
-const KILLED: Duration = Duration::from_secs(30);
+pub const KILLED: Duration = Duration::from_secs(30);
 
 /// How to stop.
 #[derive(Debug, Clone, Default)]
@@ -80,9 +80,9 @@ pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32)
     if is_end {
         end(engine, container, signal).await?;
     } else {
+        let _turn = container.turn().await;
         send(engine, &record, signal).await?;
     }
-    notes::publish(engine, &record, "kill", &[("signal", signal.to_string())]);
     if signal == libc::SIGKILL {
         // As dockerd: who kills finds it dead afterwards.
         ends_within(
@@ -126,7 +126,7 @@ async fn keep(container: &Container, kept: bool) {
 }
 
 /// Notes that a person ends it, and sends the signal. False when it has ended already.
-pub async fn end(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<bool> {
+async fn end(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<bool> {
     let turn = container.turn().await;
     let mut record = container.record();
     let was_waiting = record.state.phase == Phase::Restarting;
@@ -160,32 +160,46 @@ pub async fn end(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) 
     if was_waiting {
         return Ok(false);
     }
-    let sent = send(engine, &record, signal).await?;
+    send(engine, &record, signal).await?;
     if record.state.phase == Phase::Paused {
         // A frozen process can't take its signal.
         freezer::thaw(engine, &record).await?;
         record.state.phase = Phase::Running;
         start::save(engine, &record).await?;
-        container.set(&turn, record);
+        container.set(&turn, record.clone());
+        notes::publish(engine, &record, "unpause", &[]);
     }
-    Ok(sent)
+    Ok(true)
 }
 
-/// False when the process has ended already; whoever watches it notes that.
-async fn send(engine: &Arc<Engine>, record: &Record, signal: i32) -> Result<bool> {
+/// Sends a signal, in the container's turn: so it is told of before the end that it may bring.
+async fn send(engine: &Arc<Engine>, record: &Record, signal: i32) -> Result<()> {
     match ShimClient::new(dirs::of(&engine.config, record.id()))
         .kill(signal)
         .await
     {
-        Ok(()) => Ok(true),
-        // The end is on its way: waiting for it is right, an error isn't.
-        Err(ClientError::NotRunning | ClientError::Gone) => Ok(true),
+        // The end is on its way, and whoever watches it notes it: waiting for it is right, an error isn't.
+        Ok(()) | Err(ClientError::NotRunning | ClientError::Gone) => {}
+        Err(error) => return Err(error.into()),
+    }
+    notes::publish(engine, record, "kill", &[("signal", signal.to_string())]);
+    Ok(())
+}
+
+/// Ends a process of which nobody was told, and waits until it has ended.
+pub async fn end_process(client: &ShimClient) -> Result<()> {
+    match client.kill(libc::SIGKILL).await {
+        Ok(()) | Err(ClientError::Gone | ClientError::NotRunning) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match client.exited().await {
+        Ok(_) | Err(ClientError::Gone) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Waits for an end after the `exits`th. None waits forever.
-async fn ends_within(container: &Container, exits: u64, patience: Option<Duration>) -> bool {
+pub async fn ends_within(container: &Container, exits: u64, patience: Option<Duration>) -> bool {
     let mut changes = container.watch();
     let ended = changes.wait_for(|record| {
         record.removed || record.state.exits > exits || !(record.state.phase.is_alive())

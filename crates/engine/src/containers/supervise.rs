@@ -105,14 +105,15 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exit: Exit)
     if exit.oom_killed {
         notes::publish(engine, &record, "oom", &[]);
     }
+    if let Some(network) = network::Mode::of(&record.definition).network() {
+        notes::publish_network(engine, &record, "disconnect", network);
+    }
+    notes::publish_unmounts(engine, &record);
     let more = [
         ("execDuration", ran.whole_seconds().max(0).to_string()),
         ("exitCode", exit.code.to_string()),
     ];
     notes::publish(engine, &record, "die", &more);
-    if let Some(network) = network::Mode::of(&record.definition).network() {
-        notes::publish_network(engine, &record, "disconnect", network);
-    }
     engine.execs.forget_of(record.id());
     if auto_remove && let Err(error) = remove::remove_in_turn(engine, container, &turn, true).await
     {

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::containers::Containers;
 use crate::error::Result;
 use crate::events::{Events, Subject};
+use crate::state::Engine;
 
 /// Opens the image store of an engine so configured, and tells of what happens in it.
 pub async fn open(config: &Config, events: Arc<Events>) -> Result<Images> {
@@ -42,6 +43,17 @@ pub async fn open(config: &Config, events: Arc<Events>) -> Result<Images> {
         }
     });
     Ok(images)
+}
+
+/// Lets go, in the background, of images that were deleted by force while containers had them and that none has any more.
+pub fn forget_unused(engine: &Arc<Engine>) {
+    let engine = Arc::clone(engine);
+    tokio::spawn(async move {
+        let in_use = |image: &ImageId| !uses(&engine.containers, image).is_empty();
+        if let Err(error) = engine.images.forget_unused(&in_use).await {
+            tracing::warn!(%error, "a deleted image's layers stay until the next start");
+        }
+    });
 }
 
 /// The containers that were made from an image.

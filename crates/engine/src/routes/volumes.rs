@@ -38,18 +38,15 @@ async fn create(State(app): State<App>, body: Body) -> Result<Response> {
             "cluster volumes need a swarm, which this engine doesn't do",
         ));
     }
+    let name = asked.name.filter(|name| !name.is_empty());
     let create = Create {
-        name: asked
-            .name
-            .filter(|name| !name.is_empty())
-            .map(|name| name.parse())
-            .transpose()?,
         driver: asked.driver.unwrap_or_default(),
         labels: asked.labels.unwrap_or_default().into_iter().collect(),
         options: asked.driver_opts.unwrap_or_default().into_iter().collect(),
+        ..Create::new(name.map(|name| name.parse()).transpose()?)
     };
     let volumes = app.volumes.clone();
-    let hold = off_reactor(move || volumes.create(create)).await??;
+    let hold = off_reactor(move || volumes.create(&create)).await??;
     Ok(answer::json(
         StatusCode::CREATED,
         &details(&app.volumes, hold.volume()),

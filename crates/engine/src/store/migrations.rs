@@ -20,6 +20,9 @@ const STEPS: &[&str] = &[
         labels     TEXT NOT NULL,           -- JSON object
         options    TEXT NOT NULL            -- JSON object
     ) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE volumes_leaving (          -- removed volumes whose folders may still be there
+        name       TEXT PRIMARY KEY
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@
 pub mod containers;
 mod migrations;
 pub mod reserve;
-mod volumes;
+pub mod volumes;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

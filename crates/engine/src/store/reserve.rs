@@ -25,13 +25,11 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve below `data_root`; takes it when there is room.
-    pub fn open(data_root: &Path) -> io::Result<Reserve> {
-        let reserve = Reserve {
+    /// The reserve below `data_root`, taken or not.
+    pub fn of(data_root: &Path) -> Reserve {
+        Reserve {
             path: data_root.join("gantry.reserve"),
-        };
-        reserve.keep()?;
-        Ok(reserve)
+        }
     }
 
     /// Gives the reserve up when the disk is nearly full, takes it again when there is room.
@@ -72,7 +70,8 @@ mod tests {
     #[test]
     fn it_is_taken_once_and_given_up_on_demand() {
         let dir = tempfile::tempdir().unwrap();
-        let reserve = Reserve::open(dir.path()).unwrap();
+        let reserve = Reserve::of(dir.path());
+        reserve.keep().unwrap();
         let size = || {
             std::fs::metadata(dir.path().join("gantry.reserve"))
                 .unwrap()

@@ -1,6 +1,6 @@
 //! The table of volumes.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,30 +28,50 @@ impl Store {
         })
     }
 
-    /// Adds a volume. Blocks.
-    pub fn insert_volume(&self, volume: &Volume) -> Result<(), StoreError> {
-        let created = volume.created.format(&Rfc3339).unwrap_or_default();
-        let labels = serde_json::to_string(&volume.labels)?;
-        let options = serde_json::to_string(&volume.options)?;
+    /// Names of removed volumes whose folders may still be there. Those that were made anew since are none of them.
+    pub fn leaving_volumes(&self) -> Result<Vec<String>, StoreError> {
         self.write_now(|transaction| {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO volumes (name, created, anonymous, labels, options) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![volume.name.as_str(), created, volume.anonymous, labels, options])?;
-            Ok(())
+            let mut statement = transaction.prepare("SELECT name FROM volumes_leaving")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
         })
     }
 
-    /// Forgets a volume. Blocks.
-    pub fn delete_volume(&self, name: &VolumeName) -> Result<(), StoreError> {
+    /// No removed volume's folder is there any more. Blocks.
+    pub fn forget_leaving_volumes(&self) -> Result<(), StoreError> {
         self.write_now(|transaction| {
-            transaction
-                .prepare_cached("DELETE FROM volumes WHERE name = ?1")?
-                .execute(params![name.as_str()])?;
+            transaction.execute("DELETE FROM volumes_leaving", [])?;
             Ok(())
         })
     }
+}
+
+/// Adds a volume.
+pub fn insert(transaction: &Transaction<'_>, volume: &Volume) -> Result<(), StoreError> {
+    let created = volume.created.format(&Rfc3339).unwrap_or_default();
+    let labels = serde_json::to_string(&volume.labels)?;
+    let options = serde_json::to_string(&volume.options)?;
+    let name = volume.name.as_str();
+    transaction
+        .prepare_cached("DELETE FROM volumes_leaving WHERE name = ?1")?
+        .execute(params![name])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO volumes (name, created, anonymous, labels, options) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![name, created, volume.anonymous, labels, options])?;
+    Ok(())
+}
+
+/// Forgets a volume, but for the name of the folder that is left to remove.
+pub fn delete(transaction: &Transaction<'_>, name: &VolumeName) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("DELETE FROM volumes WHERE name = ?1")?
+        .execute(params![name.as_str()])?;
+    transaction
+        .prepare_cached("INSERT OR IGNORE INTO volumes_leaving (name) VALUES (?1)")?
+        .execute(params![name.as_str()])?;
+    Ok(())
 }
 
 fn volume(name: VolumeName, row: &Row<'_>) -> Result<Volume, StoreError> {

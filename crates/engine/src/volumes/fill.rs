@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RenameFlags, openat, renameat_with};
+use rustix::io::Errno;
 
 use super::{Options, VolumeError, VolumeHold};
 use crate::archive::node::{Found, Kind};
@@ -27,30 +30,23 @@ pub struct Source {
 
 impl VolumeHold {
     /// Copies what the image has at the destination into the volume, with owners, modes and times, if the volume is
-    /// empty. Blocks. A crash leaves the volume empty, never half filled: the copy is renamed into place.
-    ///
-    /// Only for volumes that no running container has mounted: those would keep the old, empty folder.
+    /// empty. Blocks. A crash leaves the volume empty or, from the next start on, whole: see [`settle`].
     pub fn fill(&self, source: Source) -> Result<(), VolumeError> {
         if !matches!(Options::of(&self.volume.options), Ok(None)) {
             return Ok(());
         }
-        let _turn = self.volumes.turn();
+        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         let name = &self.volume.name;
-        let data = self.data();
         let folder = self.volumes.folder(name);
         let fresh = folder.join("_fresh");
-        let mut inside = std::fs::read_dir(&data).map_err(VolumeError::io(name, "list it"))?;
+        settle(&folder).map_err(VolumeError::io(name, "put its content in place"))?;
+        let mut inside =
+            std::fs::read_dir(self.data()).map_err(VolumeError::io(name, "list it"))?;
         if inside.next().is_some() {
             return Ok(());
         }
         place::remove_tree(&fresh).map_err(VolumeError::io(name, "tidy up"))?;
-        let into = openat(
-            CWD,
-            &folder,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(VolumeError::io(name, "open its folder"))?;
+        let into = open(&folder).map_err(VolumeError::io(name, "open its folder"))?;
         let view = View {
             base: Base::Layers(source.layers),
             mounts: Vec::new(),
@@ -65,7 +61,8 @@ impl VolumeHold {
         match copied {
             Ok(true) => {
                 rustix::fs::syncfs(&into).map_err(VolumeError::io(name, "write it"))?;
-                std::fs::rename(&fresh, &data)
+                std::fs::rename(&fresh, folder.join(WHOLE))
+                    .and_then(|()| settle(&folder))
                     .map_err(VolumeError::io(name, "put its content in place"))
             }
             Ok(false) => Ok(()),
@@ -77,6 +74,41 @@ impl VolumeHold {
             }
         }
     }
+}
+
+/// Content that was copied to the end and isn't in its place yet.
+const WHOLE: &str = "_whole";
+
+/// Moves the copy that is whole, if there is one, into the volume in `folder`; again after a crash. `_data` itself stays
+/// the folder that it is, since containers may have it mounted, and so does what they have put there meanwhile.
+pub(super) fn settle(folder: &Path) -> io::Result<()> {
+    let parent = open(folder)?;
+    let whole = match Found::at(parent.as_fd(), WHOLE.as_ref()) {
+        Ok(Some(found)) => found,
+        Ok(None) | Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    let data = place::folder(parent.as_fd(), "_data".as_ref(), &whole.node)?;
+    if let Some(from) = &whole.fd {
+        for entry in Dir::read_from(from)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            match renameat_with(from, name, &data, name, RenameFlags::NOREPLACE) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+    place::times(data.as_fd(), &whole.node)?;
+    place::remove_tree(&folder.join(WHOLE))
+}
+
+fn open(folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, folder, flags, Mode::empty())
 }
 
 /// Copies the folder at `path` to `_fresh`; false where the image has no folder there.

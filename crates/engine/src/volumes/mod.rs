@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! <data-root>/volumes/<name>/_data       the volume's content
-//! <data-root>/volumes/<name>/_fresh      content being copied from an image; renamed to _data when it is whole
+//! <data-root>/volumes/<name>/_fresh      content being copied from an image
+//! <data-root>/volumes/<name>/_whole      the same when all of it is there: being moved into _data
 //! <data-root>/volumes/.removed-<n>-<name> a volume being removed
 //! ```
 //!
-//! The table `volumes` says what a client was told of. A folder without a row is kept as a volume if anything is in it
-//! (a lost database must not cost data) and removed if not; a row without a folder gets an empty one.
+//! The table `volumes` says what a client was told of, `volumes_leaving` which folders a removal has still to take away.
+//! A folder without a row in either is kept as a volume if anything is in it (a lost database must not cost data) and
+//! removed if not; a row without a folder gets an empty one. `_data` stays the same folder for a volume's whole life:
+//! containers have it mounted.
 //!
 //! Who uses a volume is the containers' knowledge: callers that remove ask for it under the volumes' own lock, and a
 //! caller that is about to record a use takes a [`VolumeHold`] first.
@@ -35,7 +38,7 @@ pub use name::VolumeName;
 pub use options::Options;
 pub use remove::Removed;
 
-use crate::containers::Containers;
+use crate::containers::{ContainerId, Containers};
 use crate::events::{Events, Subject};
 use crate::store::Store;
 
@@ -72,7 +75,15 @@ pub struct Volumes {
 #[derive(Debug, Default)]
 struct State {
     volumes: BTreeMap<VolumeName, Arc<Volume>>,
-    holds: HashMap<VolumeName, usize>,
+    holds: HashMap<VolumeName, Held>,
+}
+
+/// What the holders of one volume share.
+#[derive(Debug, Default)]
+struct Held {
+    count: usize,
+    /// Held by whoever fills it: that takes long, and is no matter of other volumes.
+    filling: Arc<Mutex<()>>,
 }
 
 /// Keeps a volume from being removed and unmounted until its use is recorded.
@@ -80,6 +91,7 @@ struct State {
 pub struct VolumeHold {
     volumes: Arc<Volumes>,
     volume: Arc<Volume>,
+    filling: Arc<Mutex<()>>,
 }
 
 impl Volumes {
@@ -102,8 +114,8 @@ impl Volumes {
     /// Takes a hold on a volume that is there.
     pub fn hold(self: &Arc<Self>, name: &str) -> Result<VolumeHold, VolumeError> {
         let _turn = self.turn();
-        let volume = self.get(name)?;
-        Ok(self.held(volume))
+        let name = self.get(name)?.name.clone();
+        self.take(&name)
     }
 
     /// Where its content is.
@@ -115,12 +127,18 @@ impl Volumes {
         self.root.join(name.as_str())
     }
 
-    fn held(self: &Arc<Self>, volume: Arc<Volume>) -> VolumeHold {
-        *self.state().holds.entry(volume.name.clone()).or_default() += 1;
-        VolumeHold {
+    /// A hold, in the caller's turn.
+    fn take(self: &Arc<Self>, name: &VolumeName) -> Result<VolumeHold, VolumeError> {
+        let mut state = self.state();
+        let volume = state.volumes.get(name).cloned();
+        let volume = volume.ok_or_else(|| VolumeError::NotFound(name.to_string()))?;
+        let held = state.holds.entry(name.clone()).or_default();
+        held.count += 1;
+        Ok(VolumeHold {
             volumes: Arc::clone(self),
+            filling: Arc::clone(&held.filling),
             volume,
-        }
+        })
     }
 
     fn is_held(&self, name: &VolumeName) -> bool {
@@ -135,8 +153,11 @@ impl Volumes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, action: &str, name: &VolumeName) {
-        let attributes = BTreeMap::from([("driver".to_owned(), "local".to_owned())]);
+    /// Tells of a volume, with `more` attributes.
+    pub fn tell(&self, action: &str, name: &VolumeName, more: &[(&str, &str)]) {
+        let attributes = [("driver", "local")].iter().chain(more);
+        let attributes = attributes.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let attributes = attributes.collect::<BTreeMap<_, _>>();
         self.events
             .publish(Subject::Volume, action, name.as_str(), attributes);
     }
@@ -168,9 +189,9 @@ impl VolumeHold {
 impl Drop for VolumeHold {
     fn drop(&mut self) {
         let mut state = self.volumes.state();
-        if let Some(count) = state.holds.get_mut(&self.volume.name) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(held) = state.holds.get_mut(&self.volume.name) {
+            held.count -= 1;
+            if held.count == 0 {
                 state.holds.remove(&self.volume.name);
             }
         }
@@ -192,12 +213,14 @@ pub fn users(containers: &Containers, name: &VolumeName) -> Vec<String> {
     users
 }
 
-/// Whether a container that is alive has the volume.
-pub fn is_live(containers: &Containers, name: &VolumeName) -> bool {
+/// Whether a container that is alive has the volume, not counting `but`.
+pub fn is_live(containers: &Containers, name: &VolumeName, but: Option<&ContainerId>) -> bool {
     containers.all().iter().any(|container| {
         container.with(|record| {
             let mut mounts = record.definition.mounts.iter();
-            record.state.phase.is_alive() && mounts.any(|mount| mount.volume == name.as_str())
+            record.state.phase.is_alive()
+                && but != Some(record.id())
+                && mounts.any(|mount| mount.volume == name.as_str())
         })
     })
 }

@@ -1,7 +1,6 @@
 //! Taking up what an earlier engine left.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -9,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
 
 use super::create::make_folders;
+use super::fill::settle;
 use super::{State, Volume, VolumeError, VolumeName, Volumes};
 use crate::archive::place::remove_tree;
 use crate::events::Events;
 use crate::store::Store;
+use crate::store::volumes as rows;
 
-const TRASH: &str = ".removed-";
-/// Digits and the dash before the name in a removed volume's folder.
-const NUMBER: usize = 17;
+/// How the folder of a volume that is being removed is called.
+pub(super) const TRASH: &str = ".removed-";
 
 impl Volumes {
     /// Opens the volumes in `root` and repairs what a crash left. `scratch` is an empty folder for looking into images.
@@ -36,22 +36,36 @@ impl Volumes {
             .map(|volume| (volume.name.clone(), Arc::new(volume)))
             .collect();
 
+        let leaving: HashSet<String> = store.leaving_volumes()?.into_iter().collect();
+        let mut all_left = true;
         for entry in std::fs::read_dir(root).map_err(failed("list them"))? {
-            let name = entry.map_err(failed("list them"))?.file_name();
-            if let Some(removed) = removed_name(&name) {
-                finish_removal(root, &name, removed, &store, &mut known)?;
-            } else if let Some(name) = name.to_str().and_then(|name| name.parse().ok())
+            let file = entry.map_err(failed("list them"))?.file_name();
+            let Some(text) = file.to_str() else { continue };
+            if text.starts_with(TRASH) || leaving.contains(text) {
+                // One that can't be removed (an immutable file, a broken disk) is no reason not to start.
+                if let Err(error) = remove_tree(&root.join(text)) {
+                    tracing::warn!(volume = text, %error, "a removed volume's files can't be removed");
+                    all_left = false;
+                }
+            } else if let Ok(name) = text.parse::<VolumeName>()
                 && !known.contains_key(&name)
                 && let Some(volume) = adopt(root, name)?
             {
-                store.insert_volume(&volume)?;
+                store.write_now(|transaction| rows::insert(transaction, &volume))?;
                 known.insert(volume.name.clone(), Arc::new(volume));
             }
         }
+        if all_left && !leaving.is_empty() {
+            store.forget_leaving_volumes()?;
+        }
         for name in known.keys() {
             let folder = root.join(name.as_str());
-            remove_tree(&folder.join("_fresh")).map_err(VolumeError::io(name, "tidy up"))?;
-            make_folders(&folder).map_err(VolumeError::io(name, "make its folder"))?;
+            let repaired = make_folders(&folder)
+                .and_then(|()| remove_tree(&folder.join("_fresh")))
+                .and_then(|()| settle(&folder));
+            if let Err(error) = repaired {
+                tracing::error!(volume = %name, %error, "a volume's folder can't be put right");
+            }
         }
         Ok(Arc::new(Volumes {
             root: root.to_owned(),
@@ -65,28 +79,6 @@ impl Volumes {
             }),
         }))
     }
-}
-
-fn removed_name(file: &OsStr) -> Option<&str> {
-    file.to_str()?.strip_prefix(TRASH)?.get(NUMBER..)
-}
-
-fn finish_removal(
-    root: &Path,
-    trash: &OsStr,
-    name: &str,
-    store: &Store,
-    known: &mut BTreeMap<VolumeName, Arc<Volume>>,
-) -> Result<(), VolumeError> {
-    // A volume of that name that has a folder was made after the removal.
-    if let Ok(name) = name.parse::<VolumeName>()
-        && known.contains_key(&name)
-        && !root.join(name.as_str()).exists()
-    {
-        store.delete_volume(&name)?;
-        known.remove(&name);
-    }
-    remove_tree(&root.join(trash)).map_err(VolumeError::io(name, "finish its removal"))
 }
 
 /// A folder that the store doesn't know: a volume if anything is in it.

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::Transaction;
 use rustix::mount::UnmountFlags;
 
+use super::open::TRASH;
 use super::{Options, Volume, VolumeError, VolumeName, Volumes};
 use crate::archive::place::remove_tree;
+use crate::store::StoreError;
+use crate::store::volumes as rows;
 
 /// What pruning took away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,26 +30,63 @@ impl Volumes {
         force: bool,
         users: impl Fn(&VolumeName) -> Vec<String>,
     ) -> Result<(), VolumeError> {
-        let (name, trash) = {
+        let (volume, trash) = {
             let _turn = self.turn();
             let volume = match self.get(name) {
                 Err(VolumeError::NotFound(_)) if force => return Ok(()),
                 other => other?,
             };
-            let users = users(&volume.name);
-            if !users.is_empty() {
-                return Err(VolumeError::InUse {
-                    name: volume.name.clone(),
-                    users,
-                });
-            }
-            if self.is_held(&volume.name) {
-                return Err(VolumeError::Held(volume.name.clone()));
-            }
-            (volume.name.clone(), self.forget(&volume)?)
+            self.check_unused(&volume.name, &users)?;
+            let trash = self.forget(std::slice::from_ref(&volume), |_| Ok(()))?;
+            (volume, trash)
         };
-        self.tell("destroy", &name);
-        remove_tree(&trash).map_err(VolumeError::io(&name, "remove its files"))
+        self.tell("destroy", &volume.name, &[]);
+        for folder in trash {
+            remove_tree(&folder).map_err(VolumeError::io(&volume.name, "remove its files"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes those of the volumes that nobody uses out of sight and out of the store, in one transaction with what
+    /// `also` writes. Gives the folders that are left to remove. Blocks.
+    pub fn forget_all(
+        &self,
+        names: &[String],
+        users: impl Fn(&VolumeName) -> Vec<String>,
+        also: impl Fn(&Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<Vec<PathBuf>, VolumeError> {
+        let (volumes, trash) = {
+            let _turn = self.turn();
+            let volumes: Vec<Arc<Volume>> = names
+                .iter()
+                .filter_map(|name| self.get(name).ok())
+                .filter(|volume| self.check_unused(&volume.name, &users).is_ok())
+                .collect();
+            let trash = self.forget(&volumes, also)?;
+            (volumes, trash)
+        };
+        for volume in &volumes {
+            self.tell("destroy", &volume.name, &[]);
+        }
+        Ok(trash)
+    }
+
+    fn check_unused(
+        &self,
+        name: &VolumeName,
+        users: &impl Fn(&VolumeName) -> Vec<String>,
+    ) -> Result<(), VolumeError> {
+        let users = users(name);
+        if !users.is_empty() {
+            return Err(VolumeError::InUse {
+                name: name.clone(),
+                users,
+            });
+        }
+        if self.is_held(name) {
+            return Err(VolumeError::Held(name.clone()));
+        }
+        Ok(())
     }
 
     /// Removes volumes that `wanted` picks and no container uses. What can't be removed is logged and passed over.
@@ -103,29 +144,39 @@ impl Volumes {
         }
     }
 
-    /// Takes the volume out of sight and out of the store; gives back the folder whose content is left to remove.
-    fn forget(&self, volume: &Arc<Volume>) -> Result<PathBuf, VolumeError> {
-        let name = &volume.name;
-        if !matches!(Options::of(&volume.options), Ok(None)) {
-            // What is mounted there isn't ours to remove.
-            self.unmount_now(name)?;
-        }
-        let number: u64 = rand::random();
-        let trash = self.root.join(format!(".removed-{number:016x}-{name}"));
-        let folder = self.folder(name);
-        match std::fs::rename(&folder, &trash) {
-            Ok(()) => {}
-            // Somebody removed it by hand: the row goes all the same.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(VolumeError::io(name, "remove it")(error)),
-        }
-        if let Err(error) = self.store.delete_volume(name) {
-            if let Err(undo) = std::fs::rename(&trash, &folder) {
-                tracing::error!(volume = %name, error = %undo, "can't put a volume back");
+    /// Takes volumes out of the store and out of sight, in one's turn. The store comes first: what it says is leaving is
+    /// removed at the next start, should we be killed before it is out of the way here.
+    fn forget(
+        &self,
+        volumes: &[Arc<Volume>],
+        also: impl Fn(&Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<Vec<PathBuf>, VolumeError> {
+        for volume in volumes {
+            if !matches!(Options::of(&volume.options), Ok(None)) {
+                // What is mounted there isn't ours to remove.
+                self.unmount_now(&volume.name)?;
             }
-            return Err(error.into());
         }
-        self.state().volumes.remove(name);
+        self.store.write_now(|transaction| {
+            for volume in volumes {
+                rows::delete(transaction, &volume.name)?;
+            }
+            also(transaction)
+        })?;
+        let mut trash = Vec::new();
+        for Volume { name, .. } in volumes.iter().map(AsRef::as_ref) {
+            self.state().volumes.remove(name);
+            let number: u64 = rand::random();
+            let to = self.root.join(format!("{TRASH}{number:016x}-{name}"));
+            match std::fs::rename(self.folder(name), &to) {
+                Ok(()) => trash.push(to),
+                // Somebody removed it by hand.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::error!(volume = %name, %error, "a removed volume's folder stays until the next start");
+                }
+            }
+        }
         Ok(trash)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Create, Source, VolumeError, VolumeName, Volumes};
 use crate::events::Events;
 use crate::store::Store;
+use crate::store::volumes as rows;
 
 struct Place {
     dir: tempfile::TempDir,
@@ -35,10 +36,7 @@ impl Place {
 }
 
 fn named(name: &str) -> Create {
-    Create {
-        name: Some(name.parse().unwrap()),
-        ..Create::default()
-    }
+    Create::new(Some(name.parse().unwrap()))
 }
 
 fn nobody(_: &VolumeName) -> Vec<String> {
@@ -55,9 +53,9 @@ fn a_volume_outlives_the_engine() {
             labels: labels.clone(),
             ..named("data")
         };
-        let hold = volumes.create(create).unwrap();
+        let hold = volumes.create(&create).unwrap();
         std::fs::write(hold.data().join("file"), "kept").unwrap();
-        volumes.create(Create::default()).unwrap();
+        volumes.create(&Create::new(None)).unwrap();
     }
     let volumes = place.open();
     assert_eq!(volumes.list().len(), 2);
@@ -75,8 +73,8 @@ fn a_volume_outlives_the_engine() {
 fn a_name_means_one_volume() {
     let place = Place::new();
     let volumes = place.open();
-    let first = volumes.create(named("data")).unwrap();
-    let second = volumes.create(named("data")).unwrap();
+    let first = volumes.create(&named("data")).unwrap();
+    let second = volumes.create(&named("data")).unwrap();
     assert_eq!(first.volume(), second.volume());
     assert_eq!(volumes.list().len(), 1);
 }
@@ -85,7 +83,7 @@ fn a_name_means_one_volume() {
 fn what_is_used_or_held_is_not_removed() {
     let place = Place::new();
     let volumes = place.open();
-    let hold = volumes.create(named("data")).unwrap();
+    let hold = volumes.create(&named("data")).unwrap();
     assert!(matches!(
         volumes.remove("data", true, nobody),
         Err(VolumeError::Held(_))
@@ -109,7 +107,7 @@ fn pruning_takes_what_is_wanted_and_unused() {
     let place = Place::new();
     let volumes = place.open();
     for name in ["one", "two", "three"] {
-        let hold = volumes.create(named(name)).unwrap();
+        let hold = volumes.create(&named(name)).unwrap();
         std::fs::write(hold.data().join("file"), "12345").unwrap();
     }
     let removed = volumes.prune(
@@ -129,20 +127,36 @@ fn pruning_takes_what_is_wanted_and_unused() {
 #[test]
 fn a_start_repairs_what_a_crash_left() {
     let place = Place::new();
-    drop(place.open().create(named("row-only")).unwrap());
-    drop(place.open().create(named("half-gone")).unwrap());
+    drop(place.open().create(&named("row-only")).unwrap());
+    let gone = place.open().create(&named("half-gone")).unwrap();
+    std::fs::write(gone.data().join("file"), "not wanted any more").unwrap();
     std::fs::remove_dir_all(place.at("volumes/row-only")).unwrap();
-    std::fs::rename(
-        place.at("volumes/half-gone"),
-        place.at("volumes/.removed-0123456789abcdef-half-gone"),
-    )
-    .unwrap();
+    // Removed in the store, and then killed.
+    let store = Store::open(&place.at("gantry.db")).unwrap();
+    store
+        .write_now(|transaction| rows::delete(transaction, &gone.volume().name))
+        .unwrap();
+    std::fs::create_dir_all(place.at("volumes/.removed-0123456789abcdef-gone/_data")).unwrap();
     std::fs::create_dir_all(place.at("volumes/half-made/_data")).unwrap();
     std::fs::create_dir_all(place.at("volumes/treasure/_data")).unwrap();
     std::fs::write(place.at("volumes/treasure/_data/gold"), "!").unwrap();
     std::fs::create_dir_all(place.at("volumes/treasure/_fresh/half")).unwrap();
+    // Killed while a whole copy was moved in, beside a container that wrote.
+    for name in ["gold", "silver", "bronze/coin"] {
+        let file = place.at("volumes/treasure/_whole").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "?").unwrap();
+    }
 
     let volumes = place.open();
+    let read = |name: &str| {
+        std::fs::read_to_string(place.at("volumes/treasure/_data").join(name)).unwrap()
+    };
+    assert_eq!(
+        (&*read("gold"), &*read("silver"), &*read("bronze/coin")),
+        ("!", "?", "?")
+    );
+    assert!(!place.at("volumes/treasure/_whole").exists());
     let names: Vec<String> = volumes
         .list()
         .iter()
@@ -153,6 +167,37 @@ fn a_start_repairs_what_a_crash_left() {
     assert!(!place.at("volumes/half-made").exists());
     assert!(!place.at("volumes/treasure/_fresh").exists());
     assert_eq!(std::fs::read_dir(place.at("volumes")).unwrap().count(), 2);
+
+    // A name that is used again is none that is leaving.
+    let again = volumes.create(&named("half-gone")).unwrap();
+    std::fs::write(again.data().join("file"), "new").unwrap();
+    drop((again, volumes));
+    assert!(place.open().get("half-gone").is_ok());
+    assert!(place.at("volumes/half-gone/_data/file").exists());
+}
+
+#[test]
+fn all_is_written_down_or_nothing() {
+    let place = Place::new();
+    let volumes = place.open();
+    let fails = |_: &rusqlite::Transaction<'_>| Err(crate::store::StoreError::Cancelled);
+    let both = [named("one"), Create::new(None)];
+    volumes.create_all(&both, fails).unwrap_err();
+    assert_eq!(volumes.list(), []);
+    assert_eq!(std::fs::read_dir(place.at("volumes")).unwrap().count(), 0);
+
+    let holds = volumes.create_all(&both, |_| Ok(())).unwrap();
+    assert_eq!((holds.len(), volumes.list().len()), (2, 2));
+    let names: Vec<String> = both.iter().map(|create| create.name.to_string()).collect();
+    drop(holds);
+    volumes.forget_all(&names, nobody, fails).unwrap_err();
+    assert_eq!(volumes.list().len(), 2);
+    let used = |name: &VolumeName| match name.as_str() {
+        "one" => vec!["abc".to_owned()],
+        _ => Vec::new(),
+    };
+    let trash = volumes.forget_all(&names, used, |_| Ok(())).unwrap();
+    assert_eq!((trash.len(), volumes.list().len()), (1, 1));
 }
 
 #[test]
@@ -162,7 +207,7 @@ fn other_drivers_are_refused() {
         driver: "cloud".to_owned(),
         ..named("data")
     };
-    let error = place.open().create(create).unwrap_err();
+    let error = place.open().create(&create).unwrap_err();
     assert_eq!(
         error.to_string(),
         "error looking up volume plugin cloud: plugin \"cloud\" not found"
@@ -176,7 +221,7 @@ fn a_deep_and_hostile_tree_is_removed() {
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("file"), "kept").unwrap();
     let volumes = place.open();
-    let data = volumes.create(named("data")).unwrap().data();
+    let data = volumes.create(&named("data")).unwrap().data();
     symlink(&outside, data.join("out")).unwrap();
     let mut at =
         rustix::fs::open(&data, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
@@ -227,13 +272,20 @@ fn an_empty_volume_gets_the_images_content_once() {
     let place = Place::new();
     let layers = image(&place);
     let volumes = place.open();
-    let hold = volumes.create(named("www")).unwrap();
+    let hold = volumes.create(&named("www")).unwrap();
     let source = Source {
         layers,
         destination: PathBuf::from("/data/www"),
     };
-    hold.fill(source.clone()).unwrap();
     let data = hold.data();
+    // As a container that has it mounted sees it.
+    let mounted = std::fs::File::open(&data).unwrap();
+    hold.fill(source.clone()).unwrap();
+    assert_eq!(
+        mounted.metadata().unwrap().ino(),
+        data.metadata().unwrap().ino(),
+        "it is another folder now"
+    );
     assert_eq!(
         std::fs::read_to_string(data.join("index")).unwrap(),
         "hello"
@@ -274,7 +326,7 @@ fn an_image_without_the_folder_leaves_the_volume_empty() {
     let place = Place::new();
     let layers = image(&place);
     let volumes = place.open();
-    let hold = volumes.create(named("www")).unwrap();
+    let hold = volumes.create(&named("www")).unwrap();
     for destination in ["/nothing", "/srv/www/index", "/srv/www/link"] {
         hold.fill(Source {
             layers: layers.clone(),
@@ -308,7 +360,7 @@ fn options_are_mounted_once_and_unmounted_when_unused() {
         options: options.map(|(key, value)| (key.to_owned(), value)).into(),
         ..named("there")
     };
-    let hold = volumes.create(create).unwrap();
+    let hold = volumes.create(&create).unwrap();
     let data = hold.mount().unwrap();
     hold.mount().unwrap();
     assert_eq!(std::fs::read_to_string(data.join("file")).unwrap(), "there");
@@ -344,8 +396,8 @@ fn events_tell_of_volumes() {
         Arc::clone(&events),
     )
     .unwrap();
-    drop(volumes.create(named("data")).unwrap());
-    drop(volumes.create(named("data")).unwrap());
+    drop(volumes.create(&named("data")).unwrap());
+    drop(volumes.create(&named("data")).unwrap());
     volumes.remove("data", false, nobody).unwrap();
     let told: Vec<String> = events
         .subscribe()

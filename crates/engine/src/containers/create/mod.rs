@@ -7,10 +7,11 @@ mod mounts;
 mod resources;
 mod security;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gantry_api::models::{ContainerCreateBody, EndpointSettings};
+use gantry_api::models::{ContainerConfig, ContainerCreateBody, EndpointSettings, HostConfig};
+use rusqlite::Transaction;
 use time::OffsetDateTime;
 
 pub use mounts::tmpfs_options;
@@ -55,14 +56,45 @@ pub async fn create(engine: &Arc<Engine>, command: Create) -> Result<Created> {
     }
     let mut host = body.host_config.take().unwrap_or_default();
     let networking = body.networking_config.take().unwrap_or_default();
-    let mut config = config::from_body(body);
+    let config = config::from_body(body);
     let warnings = host::check(engine, &mut host, &config)?;
 
     // Held until the record exists, so that nobody removes the image in between.
     let hold = engine.images.hold(&asked).await?;
-    let image = Arc::clone(&hold.image);
-    check_platform(command.platform.as_deref(), &image)?;
-    config::merge_image(&mut config, &image)?;
+    check_platform(command.platform.as_deref(), &hold.image)?;
+    let shared = Arc::clone(engine);
+    let made = off_reactor(move || {
+        let asked = Asked {
+            name,
+            config,
+            host,
+            endpoints: networking.endpoints_config.unwrap_or_default(),
+        };
+        let definition = define(&shared, asked, &hold.image)?;
+        record(&shared, definition)
+    });
+    let id = made.await??;
+    Ok(Created { id, warnings })
+}
+
+/// A create's parts.
+struct Asked {
+    name: Option<String>,
+    config: ContainerConfig,
+    host: HostConfig,
+    endpoints: HashMap<String, EndpointSettings>,
+}
+
+/// Fills in the image's part and all defaults, and checks the whole. Blocks: it looks at files of the host. The name is
+/// taken in the end.
+fn define(engine: &Engine, asked: Asked, image: &gantry_image::Image) -> Result<Definition> {
+    let Asked {
+        name,
+        mut config,
+        mut host,
+        endpoints: wanted,
+    } = asked;
+    config::merge_image(&mut config, image)?;
     config::check(&config)?;
     let (path, args) = config::command(&config)?;
 
@@ -71,7 +103,7 @@ pub async fn create(engine: &Arc<Engine>, command: Create) -> Result<Created> {
         config.hostname = Some(default_hostname(engine, &host, &id)?);
     }
     let mounts = mounts::resolve(engine, &config, &mut host)?;
-    let endpoints = endpoints(networking.endpoints_config.unwrap_or_default(), &mut host)?;
+    let endpoints = endpoints(wanted, &mut host)?;
     let runtime = engine
         .runtimes
         .get(host.runtime.as_deref())?
@@ -79,7 +111,7 @@ pub async fn create(engine: &Arc<Engine>, command: Create) -> Result<Created> {
         .to_owned();
     host.runtime = Some(runtime.clone());
     let mut definition = Definition {
-        id: id.clone(),
+        id,
         name: String::new(),
         created: OffsetDateTime::now_utc(),
         image_id: image.id.to_string(),
@@ -95,16 +127,53 @@ pub async fn create(engine: &Arc<Engine>, command: Create) -> Result<Created> {
     network::port_requests(&definition)?;
     network::want(&definition)?;
     super::spec::check(engine, &definition)?;
+    definition.name = take_name(engine, name, &definition.id)?;
+    Ok(definition)
+}
 
-    definition.name = take_name(engine, name, &id)?;
-    let name = definition.name.clone();
-    let made = commit(engine, definition).await;
-    if made.is_err() {
-        engine.containers.free_name(&name, &id);
-    }
-    drop(hold);
-    made?;
-    Ok(Created { id, warnings })
+/// Writes the container down with its volumes, in one transaction: a crash before it leaves nothing that counts, and one
+/// after it nothing that isn't the container's. Blocks.
+fn record(engine: &Engine, mut definition: Definition) -> Result<ContainerId> {
+    let dirs = super::dirs::of(&engine.config, &definition.id);
+    let state = RunState::default();
+    let recorded = mounts::volumes_of(&engine.volumes, &mut definition)
+        .and_then(|volumes| {
+            super::dirs::make(&dirs.data)?;
+            Ok(volumes)
+        })
+        .and_then(|volumes| {
+            let row = |transaction: &Transaction<'_>| {
+                store::containers::insert(transaction, &definition, &state)
+            };
+            if volumes.is_empty() {
+                engine.store.write_now(row)?;
+                return Ok(Vec::new());
+            }
+            Ok(engine.volumes.create_all(&volumes, row)?)
+        });
+    // Held until the container is seen to use them.
+    let _holds = match recorded {
+        Ok(holds) => holds,
+        Err(error) => {
+            let _ = super::dirs::remove(&dirs);
+            engine
+                .containers
+                .free_name(&definition.name, &definition.id);
+            return Err(error);
+        }
+    };
+    let record = Record {
+        definition: Arc::new(definition),
+        state,
+        removed: false,
+    };
+    let id = record.id().clone();
+    // Whoever hears of it can look it up.
+    engine
+        .containers
+        .insert(Arc::new(Container::new(record.clone())));
+    notes::publish(engine, &record, "create", &[]);
+    Ok(id)
 }
 
 fn take_name(engine: &Engine, asked: Option<String>, id: &ContainerId) -> Result<String> {
@@ -123,43 +192,7 @@ fn take_name(engine: &Engine, asked: Option<String>, id: &ContainerId) -> Result
     }
 }
 
-async fn commit(engine: &Arc<Engine>, mut definition: Definition) -> Result<()> {
-    let id = definition.id.clone();
-    let dirs = super::dirs::of(&engine.config, &id);
-    let state = RunState::default();
-    // Volumes, folders and the row in one go off the reactor; the row comes last, so that a crash before it leaves
-    // nothing that counts.
-    let shared = Arc::clone(engine);
-    let work = move || {
-        let made = mounts::make_volumes(&shared, &mut definition)?;
-        let recorded = super::dirs::make(&dirs.data).and_then(|()| {
-            shared.store.write_now(|transaction| {
-                store::containers::insert(transaction, &definition, &state)
-            })?;
-            Ok(())
-        });
-        if let Err(error) = recorded {
-            let _ = super::dirs::remove(&dirs);
-            made.undo(&shared);
-            return Err(error);
-        }
-        Ok(Record {
-            definition: Arc::new(definition),
-            state,
-            removed: false,
-        })
-    };
-    let record = off_reactor(work).await??;
-    notes::publish(engine, &record, "create", &[]);
-    engine.containers.insert(Arc::new(Container::new(record)));
-    Ok(())
-}
-
-fn default_hostname(
-    engine: &Engine,
-    host: &gantry_api::models::HostConfig,
-    id: &ContainerId,
-) -> Result<String> {
+fn default_hostname(engine: &Engine, host: &HostConfig, id: &ContainerId) -> Result<String> {
     match Mode::parse(host.network_mode.as_deref().unwrap_or_default())? {
         Mode::Host => Ok(rustix::system::uname()
             .nodename()
@@ -198,8 +231,8 @@ fn check_platform(asked: Option<&str>, image: &gantry_image::Image) -> Result<()
 
 /// What was asked of the networks. There is one network a container can join, so every entry must be it.
 fn endpoints(
-    asked: std::collections::HashMap<String, EndpointSettings>,
-    host: &mut gantry_api::models::HostConfig,
+    asked: HashMap<String, EndpointSettings>,
+    host: &mut HostConfig,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
     let mode = Mode::parse(host.network_mode.as_deref().unwrap_or_default())?;
     let mut endpoints = BTreeMap::new();

@@ -1,11 +1,11 @@
 //! Binds, mounts, volumes, tmpfs: read, checked for conflicts, and their volumes made.
 
 mod bind;
-mod made;
 mod mount;
 #[cfg(test)]
 mod tests;
 mod tmpfs;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use gantry_api::models::{ContainerConfig, HostConfig};
 
 use self::bind::parse_bind;
-pub use self::made::make_volumes;
 use self::mount::parse_mount;
 pub use self::tmpfs::tmpfs_options;
+pub use self::volumes::volumes_of;
 use super::super::{MountKind, MountPoint};
 use crate::error::{Error, Result};
 use crate::state::Engine;
@@ -23,7 +23,7 @@ use crate::state::Engine;
 /// Most mounts of one container.
 const MOST: usize = 1000;
 
-/// All mounts of a container, by destination. Volumes are only named here, made by [`make_volumes`].
+/// All mounts of a container, by destination. Volumes are only named here, told of by [`volumes_of`].
 pub fn resolve(
     engine: &Engine,
     config: &ContainerConfig,

@@ -1,61 +1,23 @@
-//! The volumes of a container that is being created.
+//! The volumes that a container brings along.
 
-use std::sync::Arc;
-
-use gantry_api::models::Mount;
+use gantry_api::models::{Mount, MountVolumeOptions};
 
 use super::destination;
 use crate::containers::{Definition, MountKind};
 use crate::error::Result;
-use crate::state::Engine;
-use crate::volumes::{self, VolumeHold};
+use crate::volumes::{Create, Volumes};
 
-/// Volumes that were made or taken for a container that isn't recorded yet.
-#[derive(Debug, Default)]
-pub struct Made {
-    holds: Vec<VolumeHold>,
-    anonymous: Vec<String>,
-}
-
-impl Made {
-    /// Takes back what was made for this container only.
-    pub fn undo(self, engine: &Engine) {
-        drop(self.holds);
-        for name in self.anonymous {
-            if let Err(error) = engine.volumes.remove(&name, true, |_| Vec::new()) {
-                tracing::warn!(volume = name, %error, "an anonymous volume wasn't taken back");
-            }
-        }
-    }
-}
-
-/// Makes the volumes of a definition and fills in where they are. Blocks.
-pub fn make_volumes(engine: &Arc<Engine>, definition: &mut Definition) -> Result<Made> {
-    let mut made = Made::default();
+/// What to make for a definition, which is told the names and places of its volumes.
+pub fn volumes_of(volumes: &Volumes, definition: &mut Definition) -> Result<Vec<Create>> {
     let asked: Vec<Mount> = definition.host.mounts.clone().unwrap_or_default();
+    let mut wanted = Vec::new();
     for mount in &mut definition.mounts {
         if mount.kind != MountKind::Volume {
             continue;
         }
-        let options = asked
-            .iter()
-            .find(|asked| {
-                asked
-                    .target
-                    .as_deref()
-                    .and_then(|target| destination(target).ok())
-                    .as_ref()
-                    == Some(&mount.destination)
-            })
-            .and_then(|asked| asked.volume_options.clone())
-            .unwrap_or_default();
-        let create = volumes::Create {
-            name: if mount.volume.is_empty() {
-                None
-            } else {
-                Some(mount.volume.parse()?)
-            },
-            driver: String::new(),
+        let options = options_of(&asked, &mount.destination);
+        let name = Some(&mount.volume).filter(|name| !name.is_empty());
+        let create = Create {
             labels: options.labels.unwrap_or_default().into_iter().collect(),
             options: options
                 .driver_config
@@ -63,22 +25,23 @@ pub fn make_volumes(engine: &Arc<Engine>, definition: &mut Definition) -> Result
                 .unwrap_or_default()
                 .into_iter()
                 .collect(),
+            ..Create::new(name.map(|name| name.parse()).transpose()?)
         };
-        match engine.volumes.create(create) {
-            Ok(hold) => {
-                let name = hold.volume().name.as_str().to_owned();
-                if mount.volume.is_empty() {
-                    made.anonymous.push(name.clone());
-                }
-                mount.source = hold.data();
-                mount.volume = name;
-                made.holds.push(hold);
-            }
-            Err(error) => {
-                made.undo(engine);
-                return Err(error.into());
-            }
-        }
+        mount.source = volumes.data(&create.name);
+        mount.volume = create.name.to_string();
+        wanted.push(create);
     }
-    Ok(made)
+    Ok(wanted)
+}
+
+fn options_of(asked: &[Mount], place: &str) -> MountVolumeOptions {
+    let is_it = |mount: &&Mount| {
+        let target = mount.target.as_deref().map(destination);
+        matches!(target, Some(Ok(target)) if target == place)
+    };
+    asked
+        .iter()
+        .find(is_it)
+        .and_then(|mount| mount.volume_options.clone())
+        .unwrap_or_default()
 }
