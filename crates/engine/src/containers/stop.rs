@@ -58,6 +58,8 @@ pub async fn stop(engine: &Arc<Engine>, container: &Arc<Container>, command: &St
             )));
         }
     }
+    // Whoever notes the end has the turn until it is told: this comes after it.
+    let _turn = container.turn().await;
     notes::publish(engine, &container.record(), "stop", &[]);
     Ok(())
 }

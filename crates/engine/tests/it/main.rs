@@ -3,7 +3,9 @@
 mod attach;
 mod daemon;
 mod health;
+mod lives;
 mod streams;
+mod volumes;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
