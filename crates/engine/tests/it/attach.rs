@@ -3,7 +3,7 @@
 use gantry_tests::{until, until_true};
 use serde_json::json;
 
-use crate::{Open, create, descriptors, frames, run, start, world};
+use crate::{Open, create, descriptors, frames, run, settled, start, world};
 
 const ALL: &str = "stream=1&stdin=1&stdout=1&stderr=1";
 
@@ -58,7 +58,7 @@ fn whoever_leaves_is_noticed_though_nothing_is_written() {
         &json!({ "Image": "busybox", "Cmd": ["sleep", "1000"], "OpenStdin": true }),
     );
     run(&world, "box", "sleep 1000");
-    let before = descriptors(&world);
+    let before = settled(&world);
     let paths = [
         format!("/containers/box/attach?{ALL}"),
         format!("/containers/later/attach?{ALL}"),

@@ -169,3 +169,17 @@ fn descriptors(world: &World) -> usize {
         .expect("the engine's descriptors")
         .count()
 }
+
+/// How many it holds when it has nothing to do: what the last requests took is back.
+fn settled(world: &World) -> usize {
+    let mut last = descriptors(world);
+    gantry_tests::until("the engine to rest", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let before = std::mem::replace(&mut last, descriptors(world));
+        if before == last {
+            Ok(last)
+        } else {
+            Err((before, last))
+        }
+    })
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gantry_tests::{PATIENCE, until};
 use serde_json::{Value, json};
 
-use crate::{Open, create, descriptors, run, start, world};
+use crate::{Open, create, descriptors, run, settled, start, world};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -61,7 +61,7 @@ fn waits_answer_their_head_at_once_and_their_body_when_it_is_time() {
 fn whoever_leaves_a_stream_is_let_go_of() {
     let world = world();
     run(&world, "box", "echo first; sleep 1000");
-    let before = descriptors(&world);
+    let before = settled(&world);
     let requests = [
         get("/events"),
         get("/containers/box/logs?stdout=1&follow=1"),
