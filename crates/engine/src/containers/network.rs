@@ -227,7 +227,9 @@ pub async fn connect(engine: &Arc<Engine>, record: &Record, mode: &Mode) -> Resu
     };
     match mode {
         Mode::Host => Ok(alone(NetworkNamespace::Host)),
-        Mode::Container(other) => Ok(alone(NetworkNamespace::Path(namespace_of(engine, other)?))),
+        Mode::Container(other) => Ok(alone(NetworkNamespace::Joined(namespace_of(
+            engine, other,
+        )?))),
         Mode::None => Ok(alone(NetworkNamespace::Path(
             engine.network.create_namespace(&id).await?,
         ))),

@@ -185,8 +185,10 @@ pub enum NetworkNamespace {
     New,
     /// The host's.
     Host,
-    /// One that exists: a bind-mounted namespace file or `/proc/<pid>/ns/net`.
+    /// One that was made for this container: a bind-mounted namespace file or `/proc/<pid>/ns/net`.
     Path(PathBuf),
+    /// Another container's, which stays as it is.
+    Joined(PathBuf),
 }
 
 /// A namespace.

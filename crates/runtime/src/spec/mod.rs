@@ -171,7 +171,9 @@ fn namespaces(spec: &ContainerSpec, host: &Host) -> Vec<LinuxNamespace> {
     let network = match &wanted.network {
         NetworkNamespace::New => own(LinuxNamespaceType::Network),
         NetworkNamespace::Host => None,
-        NetworkNamespace::Path(path) => Some((LinuxNamespaceType::Network, Some(path.clone()))),
+        NetworkNamespace::Path(path) | NetworkNamespace::Joined(path) => {
+            Some((LinuxNamespaceType::Network, Some(path.clone())))
+        }
     };
     let ipc = match &wanted.ipc {
         IpcNamespace::Private | IpcNamespace::NoShm => own(LinuxNamespaceType::Ipc),
@@ -206,8 +208,9 @@ fn namespaces(spec: &ContainerSpec, host: &Host) -> Vec<LinuxNamespace> {
 /// `--sysctl`, and what lets an unprivileged process bind low ports and ping in a network of its own, as Docker does.
 fn sysctls(spec: &ContainerSpec) -> Result<HashMap<String, String>, SpecError> {
     let own_network = spec.namespaces.network != NetworkNamespace::Host;
+    let joins = matches!(spec.namespaces.network, NetworkNamespace::Joined(_));
     let mut sysctls = HashMap::new();
-    if own_network {
+    if own_network && !joins {
         sysctls.insert(
             "net.ipv4.ip_unprivileged_port_start".to_owned(),
             "0".to_owned(),

@@ -357,14 +357,18 @@ async fn namespaces_of_the_host() {
 
 #[tokio::test]
 async fn another_containers_network() {
-    let first = Ground::sleeper();
+    let mut first = Ground::sleeper();
+    let ports = "net.ipv4.ip_unprivileged_port_start";
+    first.spec.sysctls.insert(ports.into(), "99".into());
     let pid = first.start().await.pid;
-    let mut second = Ground::script("readlink /proc/self/ns/net");
-    second.spec.namespaces.network = NetworkNamespace::Path(format!("/proc/{pid}/ns/net").into());
+    let mut second = Ground::script(
+        "readlink /proc/self/ns/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+    );
+    second.spec.namespaces.network = NetworkNamespace::Joined(format!("/proc/{pid}/ns/net").into());
     let theirs = fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
     assert_eq!(
-        second.run().await.1.stdout.trim(),
-        theirs.display().to_string()
+        second.run().await.1.stdout,
+        format!("{}\n99\n", theirs.display())
     );
     first.stop().await;
 }
