@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{CliError, Result};
+use crate::output::place::Place;
 
 /// Where copied things go, as docker decides: into an existing folder, or under a new name.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,9 +34,27 @@ fn base(path: &str) -> (Option<&str>, bool) {
 impl Placement {
     /// For a copy of `source` from a container to the local `destination`.
     pub fn local(source: &str, source_is_dir: bool, destination: &str) -> Result<Placement> {
-        let target = Path::new(destination);
-        let exists = fs::metadata(target).ok().map(|metadata| metadata.is_dir());
-        place(source, source_is_dir, destination, exists, false)
+        let exists = match Place::at(Path::new(destination))? {
+            Place::Free => None,
+            Place::Folder => Some(true),
+            // What a link points to is written, and the link stays.
+            Place::File(real) if !source_is_dir => {
+                return Ok(Placement {
+                    folder: real.parent().unwrap_or(&real).to_owned(),
+                    name: real.file_name().map(PathBuf::from),
+                    follow: false,
+                });
+            }
+            Place::File(_) => Some(false),
+        };
+        let placement = place(source, source_is_dir, destination, exists, false)?;
+        if !placement.folder.is_dir() {
+            return Err(CliError::invalid(format!(
+                "invalid output path: directory {:?} does not exist",
+                placement.folder
+            )));
+        }
+        Ok(placement)
     }
 
     /// For a copy of the local `source` to `destination` in a container, where that is a folder, something else, or
@@ -108,9 +127,15 @@ fn place(
     }
 }
 
-/// Packs `source` under its placement's name; the bytes of its files.
+/// Set-user-id and set-group-id.
+const SET_ID: u32 = 0o6000;
+
+/// Packs `source` under its placement's name; the archive's bytes.
 pub fn pack(source: &Path, placement: &Placement, out: impl Write) -> Result<u64> {
-    let counting = Counting { out, written: 0 };
+    let counting = Counting {
+        inner: out,
+        bytes: 0,
+    };
     let mut builder = tar::Builder::new(counting);
     builder.follow_symlinks(placement.follow);
     let name = placement.name.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -128,34 +153,49 @@ pub fn pack(source: &Path, placement: &Placement, out: impl Write) -> Result<u64
     };
     packed
         .and_then(|()| builder.into_inner())
-        .map(|counting| counting.written)
+        .map(|counting| counting.bytes)
         .map_err(CliError::file("copy", source))
 }
 
-struct Counting<W> {
-    out: W,
-    written: u64,
+struct Counting<T> {
+    inner: T,
+    bytes: u64,
 }
 
-impl<W: Write> Write for Counting<W> {
+impl<T: Write> Write for Counting<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.written += written as u64;
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.inner.flush()
     }
 }
 
-/// Unpacks an archive whose entries share one top-level name, which becomes the placement's; the bytes of its files.
-/// Nothing is written outside the placement's folder, whatever the archive's names and links say.
+impl<T: Read> Read for Counting<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Unpacks an archive whose entries share one top-level name, which becomes the placement's; the archive's bytes.
+/// Nothing is written outside the placement's folder, whatever the archive's names and links say, and nothing but files
+/// and links is replaced. Without `ownership` all is the person's, and then nobody else may act as them: the bits that
+/// would let others are left out.
 pub fn unpack(reader: impl Read, placement: &Placement, ownership: bool) -> Result<u64> {
-    let mut archive = tar::Archive::new(reader);
+    let unwanted = if ownership { 0 } else { SET_ID };
+    let mut reader = Counting {
+        inner: reader,
+        bytes: 0,
+    };
+    let mut archive = tar::Archive::new(&mut reader);
     archive.set_preserve_ownerships(ownership);
+    archive.set_mask(unwanted);
     let wrong = |error: io::Error| CliError::file("unpack into", &placement.folder)(error);
-    let mut size = 0;
     // A folder's own mode could forbid to fill it: they are done last.
     let mut folders = Vec::new();
     for entry in archive.entries().map_err(wrong)? {
@@ -169,13 +209,12 @@ pub fn unpack(reader: impl Read, placement: &Placement, ownership: bool) -> Resu
         };
         let target = placement.folder.join(&relative);
         within(&placement.folder, &relative)?;
-        size += entry.size();
         match entry.header().entry_type() {
             tar::EntryType::Directory => {
                 if !fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_dir()) {
                     fs::create_dir(&target).map_err(CliError::file("create", &target))?;
                 }
-                folders.push((target, entry.header().mode().unwrap_or(0o755)));
+                folders.push((target, entry.header().mode().unwrap_or(0o755) & !unwanted));
             }
             tar::EntryType::Link => {
                 let named = entry.link_name().map_err(wrong)?.unwrap_or_default();
@@ -183,21 +222,47 @@ pub fn unpack(reader: impl Read, placement: &Placement, ownership: bool) -> Resu
                     return Err(refused(&named, "a hard link leads out of the destination"));
                 };
                 within(&placement.folder, &existing)?;
+                replaceable(&target)?;
                 let _ = fs::remove_file(&target);
                 fs::hard_link(placement.folder.join(existing), &target)
                     .map_err(CliError::file("create", &target))?;
             }
             _ => {
+                replaceable(&target)?;
                 entry
                     .unpack(&target)
-                    .map_err(CliError::file("create", &target))?;
+                    .map_err(|error| CliError::file("create", &target)(reason(error)))?;
             }
         }
     }
     for (folder, mode) in folders.into_iter().rev() {
         set_mode(&folder, mode).map_err(CliError::file("set the mode of", &folder))?;
     }
-    Ok(size)
+    Ok(reader.bytes)
+}
+
+/// The reason within `tar`'s error, whose own words repeat the names.
+fn reason(error: io::Error) -> io::Error {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.source())
+        .map(ToString::to_string);
+    match inner {
+        Some(inner) => io::Error::new(error.kind(), inner),
+        None => error,
+    }
+}
+
+/// Unpacking takes away what is in the way; that must not be a device.
+fn replaceable(target: &Path) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Ok(there) if there.is_file() || there.is_symlink() || there.is_dir() => Ok(()),
+        Ok(_) => Err(refused(
+            target,
+            "what is there is a device, a socket or a pipe, and is not replaced",
+        )),
+        Err(_) => Ok(()),
+    }
 }
 
 fn refused(path: &Path, why: &str) -> CliError {
@@ -321,7 +386,7 @@ mod tests {
             ("old/hard", T::Link, "old/f"),
             ("old/soft", T::Symlink, "/etc"),
         ]);
-        assert_eq!(result.unwrap(), 5);
+        assert!(result.unwrap() > 0);
         assert_eq!(
             fs::read_to_string(dir.path().join("in/new/hard")).unwrap(),
             "hello"
@@ -331,6 +396,50 @@ mod tests {
                 .unwrap()
                 .is_symlink()
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_is_given_the_persons_rights() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o6755);
+        header.set_size(1);
+        header.set_cksum();
+        builder.append_data(&mut header, "old", &b"x"[..]).unwrap();
+        let bytes = builder.into_inner().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let placement = Placement {
+            folder: dir.path().to_owned(),
+            name: Some("new".into()),
+            follow: false,
+        };
+        unpack(bytes.as_slice(), &placement, false).unwrap();
+        let mode = fs::metadata(dir.path().join("new")).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o7777, 0o755);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_stays() {
+        use tar::EntryType as T;
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let placement = Placement {
+            folder: dir.path().to_owned(),
+            name: Some("s".into()),
+            follow: false,
+        };
+        for entry in [("old", T::Regular, "x"), ("old", T::Symlink, "x")] {
+            let bytes = archive(&[entry]);
+            let error = unpack(bytes.as_slice(), &placement, false).unwrap_err();
+            assert!(error.to_string().contains("not replaced"), "{error}");
+        }
+        assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
+        let text = socket.to_string_lossy();
+        assert!(Placement::local("/f", false, &text).is_err());
     }
 
     #[test]

@@ -71,8 +71,8 @@ impl Cp {
         }
     }
 
-    async fn copy_out(&self, daemon: &Daemon, name: &str, path: &str) -> Result<()> {
-        let mut path = path.to_owned();
+    async fn copy_out(&self, daemon: &Daemon, name: &str, named: &str) -> Result<()> {
+        let mut path = named.to_owned();
         if self.follow_link
             && let Some(stat) = stat(daemon, name, &path).await?
             && stat.mode & MODE_SYMLINK != 0
@@ -88,9 +88,7 @@ impl Cp {
             };
         }
         let url = format!("/containers/{}/archive", segment(name));
-        let response = daemon
-            .call(Call::get(&url).query("path", path.clone()))
-            .await?;
+        let response = daemon.call(Call::get(&url).query("path", path)).await?;
         if self.destination == "-" {
             let mut out = tokio::io::stdout();
             let mut chunks = bytes(response);
@@ -103,10 +101,13 @@ impl Cp {
         }
         let source_is_dir =
             header_stat(response.headers()).is_some_and(|stat| stat.mode & MODE_DIR != 0);
-        let placement = Placement::local(&path, source_is_dir, &self.destination)?;
+        // What a link led to keeps the link's name.
+        let placement = Placement::local(named, source_is_dir, &self.destination)?;
         let ownership = self.archive;
         let reader = SyncIoBridge::new(StreamReader::new(bytes(response)));
-        let size = blocking(move || archive::unpack(reader, &placement, ownership)).await?;
+        let unpacking =
+            tokio::task::spawn_blocking(move || archive::unpack(reader, &placement, ownership));
+        let size = joined(unpacking).await?;
         self.done(size, &self.destination);
         Ok(())
     }
@@ -129,7 +130,7 @@ impl Cp {
             stat = self::stat(daemon, name, &target).await?;
         }
         let is_dir = stat.as_ref().map(|stat| stat.mode & MODE_DIR != 0);
-        let (folder, body, size) = if self.source == "-" {
+        let (folder, body, packing) = if self.source == "-" {
             if is_dir != Some(true) {
                 return Err(CliError::invalid(format!(
                     "destination \"{name}:{path}\" must be a directory"
@@ -145,8 +146,9 @@ impl Cp {
             let placement = Placement::remote(&source, self.follow_link, &target, is_dir)?;
             let folder = placement.folder.display().to_string();
             let (reader, writer) = tokio::io::duplex(PIPE);
-            let packing =
-                blocking(move || archive::pack(&source, &placement, SyncIoBridge::new(writer)));
+            let packing = tokio::task::spawn_blocking(move || {
+                archive::pack(&source, &placement, SyncIoBridge::new(writer))
+            });
             (folder, streamed(ReaderStream::new(reader)), Some(packing))
         };
         let url = format!("/containers/{}/archive", segment(name));
@@ -157,16 +159,22 @@ impl Cp {
         if self.archive {
             call = call.query("copyUIDGID", "true");
         }
-        let sending = async { daemon.call(call).await.map(drop) };
-        match size {
-            None => sending.await,
-            Some(packing) => {
-                let (sent, packed) = tokio::join!(sending, packing);
-                // A refusal of the daemon breaks the packing too, and says why.
-                sent?;
-                self.done(packed?, &self.destination);
+        let sent = daemon.call(call).await.map(drop);
+        let Some(packing) = packing else {
+            return sent;
+        };
+        match sent {
+            Ok(()) => {
+                self.done(joined(packing).await?, &self.destination);
                 Ok(())
             }
+            // A source that can't be read breaks the call off, and says better why. A refusal may leave the packing
+            // waiting for a reader for ever.
+            Err(error @ CliError::Connection(_)) => match joined(packing).await {
+                Ok(_) => Err(error),
+                Err(unpacked) => Err(unpacked),
+            },
+            Err(error) => Err(error),
         }
     }
 
@@ -180,11 +188,8 @@ impl Cp {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
+async fn joined<T>(work: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+    work.await
         .map_err(|error| CliError::Connection(std::io::Error::other(error)))?
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use crate::app::App;
 use crate::daemon::{Call, bytes};
 use crate::error::{CliError, Result};
-use crate::output;
+use crate::output::{self, place::Place};
 
 /// Save one or more images to a tar archive (streamed to STDOUT by default)
 #[derive(Debug, Args)]
@@ -31,13 +31,14 @@ impl Save {
                 "cowardly refusing to save to a terminal. Use the -o flag or redirect",
             ));
         }
+        let path = self.output.map(destination).transpose()?;
         let mut call = Call::get("/images/get");
         for image in &self.images {
             call = call.query("names", image.clone());
         }
         let response = app.daemon()?.call(call).await?;
         let chunks = bytes(response);
-        let Some(path) = self.output else {
+        let Some(path) = path else {
             return copy(chunks, tokio::io::stdout(), output::closed).await;
         };
         let folder = match path.parent() {
@@ -52,6 +53,18 @@ impl Save {
         temporary
             .persist(&path)
             .map_err(|error| CliError::file("write", &path)(error.error))
+    }
+}
+
+/// Where the archive is written to: a link's own file rather than the link.
+fn destination(path: PathBuf) -> Result<PathBuf> {
+    match Place::at(&path)? {
+        Place::Free => Ok(path),
+        Place::File(real) => Ok(real),
+        Place::Folder => Err(CliError::invalid(format!(
+            "{}: it is a folder. Name a file in it",
+            path.display()
+        ))),
     }
 }
 

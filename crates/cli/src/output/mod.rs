@@ -4,6 +4,7 @@
 //! reader who has gone (`| head`) ends the program quietly.
 
 pub mod listing;
+pub mod place;
 pub mod progress;
 pub mod table;
 pub mod text;
@@ -48,8 +49,9 @@ pub fn closed(error: std::io::Error) -> CliError {
     }
 }
 
-/// Writes a sentence to standard error; where that is closed, nobody wants to know.
+/// Writes a sentence to standard error, made safe to show; where that is closed, nobody wants to know.
 pub fn tell(text: impl std::fmt::Display) {
+    let text = printable(&text.to_string());
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
