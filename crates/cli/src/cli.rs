@@ -14,6 +14,7 @@ use crate::error::{CliError, Result};
 use crate::images::{self, ImageCommand};
 use crate::inspect::Inspect;
 use crate::networks::NetworkCommand;
+use crate::output;
 use crate::registry::{Login, Logout};
 use crate::system::{Events, Info, SystemCommand, Version};
 use crate::volumes::VolumeCommand;
@@ -120,7 +121,12 @@ impl Cli {
             return verb.run();
         }
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let config = ConfigFile::load(config_dir(self.global.config))?;
+        let (config, unread) = ConfigFile::load_or_empty(config_dir(self.global.config));
+        if let Some(error) = unread {
+            output::tell(format_args!(
+                "WARNING: docker's configuration is left out of account: {error}"
+            ));
+        }
         let wishes = Wishes {
             hosts: self.global.host,
             context: self.global.context.filter(|name| !name.is_empty()),

@@ -16,9 +16,27 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 pub struct ConfigFile {
     dir: Option<PathBuf>,
     fields: Map<String, Value>,
+    /// There is a file whose content isn't known, and which must not be written over.
+    is_unread: bool,
 }
 
 impl ConfigFile {
+    /// The `config.json` in `dir`, or an empty configuration and why that one could not be read: containers run
+    /// without it.
+    pub fn load_or_empty(dir: Option<PathBuf>) -> (ConfigFile, Option<CliError>) {
+        match ConfigFile::load(dir.clone()) {
+            Ok(config) => (config, None),
+            Err(error) => {
+                let config = ConfigFile {
+                    dir,
+                    is_unread: true,
+                    ..ConfigFile::default()
+                };
+                (config, Some(error))
+            }
+        }
+    }
+
     /// The `config.json` in `dir`; empty where there is none.
     pub fn load(dir: Option<PathBuf>) -> Result<ConfigFile> {
         let Some(dir) = dir else {
@@ -58,7 +76,11 @@ impl ConfigFile {
                 ))
             })?
         };
-        Ok(ConfigFile { dir, fields })
+        Ok(ConfigFile {
+            dir,
+            fields,
+            is_unread: false,
+        })
     }
 
     /// The folder it lives in; none without a home.
@@ -82,6 +104,12 @@ impl ConfigFile {
             .get(name)?
             .as_str()
             .filter(|text| !text.is_empty())
+    }
+
+    /// The keys of a top-level object.
+    pub fn keys(&self, object: &str) -> impl Iterator<Item = &str> {
+        let object = self.fields.get(object).and_then(Value::as_object);
+        object.into_iter().flatten().map(|(key, _)| key.as_str())
     }
 
     /// An entry of a top-level object.
@@ -129,8 +157,14 @@ impl ConfigFile {
                 "there is no home folder to keep config.json in: name one by --config",
             ));
         };
-        std::fs::create_dir_all(dir).map_err(CliError::file("create", dir))?;
         let path = dir.join("config.json");
+        if self.is_unread {
+            return Err(CliError::invalid(format!(
+                "{}: it could not be read, and is left as it is. Mend the file or name another by --config",
+                path.display()
+            )));
+        }
+        create_private(dir).map_err(CliError::file("create", dir))?;
         // A link to the real file stays a link.
         let path = std::fs::canonicalize(&path).unwrap_or(path);
         let folder = path.parent().unwrap_or(dir);
@@ -147,12 +181,39 @@ impl ConfigFile {
         let mut file =
             tempfile::NamedTempFile::new_in(folder).map_err(CliError::file("write in", folder))?;
         file.write_all(&out)
+            .and_then(|()| keep_owner(&path, file.as_file()))
             .and_then(|()| file.as_file().sync_all())
             .map_err(CliError::file("write", &path))?;
         file.persist(&path)
             .map(drop)
             .map_err(|error| CliError::file("write", &path)(error.error))
     }
+}
+
+/// A folder that only its owner looks into.
+fn create_private(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Root writing a person's file (`sudo` with their home kept) leaves it theirs.
+#[cfg(unix)]
+fn keep_owner(path: &Path, file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    match std::fs::metadata(path) {
+        Ok(old) if old.uid() != file.metadata()?.uid() => {
+            fchown(file, Some(old.uid()), Some(old.gid()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_path: &Path, _file: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -184,6 +245,36 @@ mod tests {
         	"currentContext": "far"
         }
         "#);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, "{broken").unwrap();
+        let (mut config, error) = ConfigFile::load_or_empty(Some(dir.path().to_owned()));
+        assert!(error.unwrap().to_string().contains("config.json"));
+        config.set("currentContext", Some("far".into()));
+        assert!(
+            config
+                .save()
+                .unwrap_err()
+                .to_string()
+                .contains("left as it is")
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{broken");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("new");
+        let config = ConfigFile::load(Some(inner.clone())).unwrap();
+        config.save().unwrap();
+        let mode = std::fs::metadata(&inner).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

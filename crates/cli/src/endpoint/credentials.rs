@@ -49,12 +49,31 @@ impl Credentials {
     }
 }
 
-/// The key of `auths` for a registry.
+/// The key of `auths` for a registry, which people may write as an address (`https://reg:5000/v2/`).
 pub fn auth_key(registry: &str) -> &str {
-    match registry {
+    match bare(registry) {
         "" | "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB,
         other => other,
     }
+}
+
+fn bare(address: &str) -> &str {
+    let address = address
+        .strip_prefix("https://")
+        .or_else(|| address.strip_prefix("http://"))
+        .unwrap_or(address);
+    address.split('/').next().unwrap_or(address)
+}
+
+/// The keys of `auths` that mean the registry of `key`, as older programs wrote them too; the very one first.
+fn known_as(config: &ConfigFile, key: &str) -> Vec<String> {
+    let mut keys = vec![key.to_owned()];
+    // The Hub's other addresses hold tokens for other ends.
+    if key != HUB {
+        let others = config.keys("auths").filter(|other| bare(other) == key);
+        keys.extend(others.filter(|other| *other != key).map(str::to_owned));
+    }
+    keys
 }
 
 /// What `config` knows for the registry under `key`.
@@ -76,16 +95,8 @@ fn program(config: &ConfigFile, key: &str) -> Option<String> {
 }
 
 fn stored(config: &ConfigFile, key: &str) -> Option<Credentials> {
-    let bare = |text: &str| {
-        let text = text
-            .trim_start_matches("https://")
-            .trim_start_matches("http://");
-        text.split('/').next().unwrap_or(text).to_owned()
-    };
-    let entry = config
-        .entry("auths", key)
-        .or_else(|| config.entry("auths", &format!("https://{key}")))
-        .or_else(|| config.entry("auths", &bare(key)))?;
+    let keys = known_as(config, key);
+    let entry = keys.iter().find_map(|key| config.entry("auths", key))?;
     let text = |name: &str| {
         entry
             .get(name)
@@ -157,7 +168,12 @@ fn talk(program: &str, verb: &str, input: &[u8]) -> Result<(bool, String)> {
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
-        .map_err(CliError::file("run", program))?;
+        .map_err(|error| {
+            CliError::invalid(format!(
+                "{program}, which keeps the passwords by the word of config.json (credsStore or credHelpers), can't be \
+                 run: {error}"
+            ))
+        })?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that doesn't read says why by its output.
         let _ = stdin.write_all(input);
@@ -204,12 +220,17 @@ pub fn keep(config: &mut ConfigFile, key: &str, credentials: &Credentials) -> Re
 
 /// Forgets what is known for `key`; whether there was anything.
 pub fn forget(config: &mut ConfigFile, key: &str) -> Result<bool> {
-    let mut known = config.entry("auths", key).is_some();
+    let keys = known_as(config, key);
+    let mut known = keys.iter().any(|key| config.entry("auths", key).is_some());
     if let Some(program) = program(config, key) {
-        known |= talk(&program, "erase", key.as_bytes())?.0;
+        for key in &keys {
+            known |= talk(&program, "erase", key.as_bytes())?.0;
+        }
     }
     if known {
-        config.set_entry("auths", key, None);
+        for key in &keys {
+            config.set_entry("auths", key, None);
+        }
         config.save()?;
     }
     Ok(known)
@@ -240,6 +261,23 @@ mod tests {
         assert!(!format!("{found:?}").contains("pa:ss"));
         assert_eq!(find(&config, "t").unwrap().unwrap().identitytoken, "tok");
         assert_eq!(find(&config, "e").unwrap(), None);
+    }
+
+    #[test]
+    fn a_registry_has_one_key_however_it_is_written() {
+        for text in ["reg:5000", "https://reg:5000", "http://reg:5000/v2/"] {
+            assert_eq!(auth_key(text), "reg:5000");
+        }
+        for text in ["", "docker.io", HUB, "https://registry-1.docker.io"] {
+            assert_eq!(auth_key(text), HUB);
+        }
+        let file = br#"{"auths":{"https://reg:5000/v1/":{"auth":"bWU6cA=="},"https://index.docker.io/v1/access-token":{"auth":"eDp5"}}}"#;
+        let mut config = ConfigFile::parse(None, file).unwrap();
+        assert_eq!(find(&config, "reg:5000").unwrap().unwrap().username, "me");
+        assert_eq!(find(&config, HUB).unwrap(), None);
+        // There is no folder to keep the change in, but it has been made.
+        assert!(forget(&mut config, "reg:5000").is_err());
+        assert_eq!(find(&config, "reg:5000").unwrap(), None);
     }
 
     #[cfg(unix)]

@@ -104,9 +104,14 @@ async fn fetch(
         .query("fromImage", reference.repository())
         .query_some("tag", tag)
         .query_some("platform", platform);
-    let known = credentials::find(&app.config, credentials::auth_key(reference.registry()))?;
-    if let Some(known) = known {
-        call = call.header("x-registry-auth", known.header());
+    match credentials::find(&app.config, credentials::auth_key(reference.registry())) {
+        Ok(Some(known)) => call = call.header("x-registry-auth", known.header()),
+        Ok(None) => {}
+        // Most images are for everybody. The program may have gone with the product that it came with.
+        Err(error) => output::tell(format_args!(
+            "WARNING: {error}. Going on without an account at {}",
+            reference.registry()
+        )),
     }
     let work = async {
         Progress::new(show)

@@ -11,7 +11,7 @@ use crate::daemon::{Call, collect};
 use crate::endpoint::credentials::{self, Credentials, Kept, auth_key};
 use crate::error::{CliError, Result};
 use crate::output;
-use crate::terminal::HiddenInput;
+use crate::terminal::{self, HiddenInput};
 
 /// No password is longer.
 const MAX_PASSWORD: u64 = 64 * 1024;
@@ -52,7 +52,7 @@ impl Login {
             _ => None,
         };
         if account.is_none() {
-            account = Some(self.ask(&key)?);
+            account = Some(self.ask(&key).await?);
         }
         let Some(mut account) = account else {
             return Err(CliError::invalid("no account was given"));
@@ -83,7 +83,7 @@ impl Login {
         })
     }
 
-    fn ask(&self, key: &str) -> Result<Credentials> {
+    async fn ask(&self, key: &str) -> Result<Credentials> {
         let username = match &self.username {
             Some(name) => name.clone(),
             None if self.password_stdin => {
@@ -91,7 +91,7 @@ impl Login {
                     "must provide --username with --password-stdin",
                 ));
             }
-            None => prompt("Username: ")?,
+            None => prompt("Username: ").await?,
         };
         let password = match &self.password {
             Some(password) => {
@@ -110,7 +110,7 @@ impl Login {
             }
             None => {
                 let _hidden = HiddenInput::begin()?;
-                let password = prompt("Password: ");
+                let password = prompt("Password: ").await;
                 output::tell("");
                 password?
             }
@@ -127,17 +127,28 @@ impl Login {
     }
 }
 
-fn prompt(question: &str) -> Result<String> {
+/// Asks a question. A signal ends the waiting as an error, so that what was changed about the terminal is put back.
+async fn prompt(question: &str) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         return Err(CliError::invalid(
             "Error: Cannot perform an interactive login from a non TTY device",
         ));
     }
+    let ended = terminal::ended();
     output::print(question)?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(CliError::file("read", "standard input"))?;
-    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map(|_| answer)
+    });
+    tokio::select! {
+        answer = answer => answer
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map(|answer| answer.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(CliError::file("read", "standard input")),
+        code = ended => Err(CliError::Exit(code)),
+    }
 }
