@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check bench crash fuzz screenshots clean
+.PHONY: help run test build check check-cross bench crash fuzz screenshots clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -16,6 +16,9 @@ build: ## Build target/release/{gantryd,gantry,gantry-desktop}
 
 check: ## Formatting, lints, types, dependencies
 	@scripts/check
+
+check-cross: ## Type-check the command line for Windows and macOS
+	@scripts/check-cross
 
 bench: ## Measure beside Debian's docker.io and podman; prints ratios
 	@scripts/bench

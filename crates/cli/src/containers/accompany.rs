@@ -2,6 +2,7 @@
 
 use crate::daemon::{Call, Daemon};
 use crate::error::{CliError, Result};
+use crate::output::{self, text};
 use crate::terminal;
 
 /// What becomes of the signals that this program gets.
@@ -29,14 +30,43 @@ pub fn signals<'a>(
     });
     let ending = (signals == Signals::Ending).then(terminal::ended);
     async move {
-        if let Some(forwarding) = forwarding {
-            forwarding.await;
-        }
-        match ending {
-            Some(ending) => ending.await,
-            None => std::future::pending().await,
+        match (forwarding, ending) {
+            (Some(forwarding), _) => {
+                let code = forwarding.await;
+                let id = container.rsplit('/').next().unwrap_or(container);
+                output::tell(format_args!(
+                    "The container takes no notice of the signals and goes on without you. To end it: gantry kill {}",
+                    text::short_id(id)
+                ));
+                code
+            }
+            (None, Some(ending)) => ending.await,
+            (None, None) => std::future::pending().await,
         }
     }
+}
+
+/// Makes the terminal at `process` another size for a moment, so that the program in it draws its prompt anew for who
+/// has just come.
+pub async fn redraw(daemon: &Daemon, process: &str) {
+    if let Some((rows, columns)) = terminal::size() {
+        resize(
+            daemon,
+            process,
+            rows.saturating_add(1),
+            columns.saturating_add(1),
+        )
+        .await;
+    }
+}
+
+async fn resize(daemon: &Daemon, process: &str, rows: u16, columns: u16) {
+    let path = format!("{process}/resize");
+    let call = Call::post(&path)
+        .query("h", rows.to_string())
+        .query("w", columns.to_string());
+    // The process may have ended, or not be there yet; the next change sends again.
+    let _ = daemon.call(call).await;
 }
 
 /// Does `work` while `signals` are dealt with and, with a terminal, the one at `process` (the path of a container or an
@@ -50,7 +80,7 @@ pub async fn accompanied<T>(
 ) -> Result<T> {
     let resizing = async {
         if tty {
-            keep_size(daemon, &format!("{process}/resize")).await;
+            keep_size(daemon, process).await;
         }
         std::future::pending().await
     };
@@ -63,15 +93,11 @@ pub async fn accompanied<T>(
     }
 }
 
-/// Sends the terminal's size to `path`, now and at each change.
-async fn keep_size(daemon: &Daemon, path: &str) {
+/// Gives `process` the terminal's size, now and at each change.
+async fn keep_size(daemon: &Daemon, process: &str) {
     let send = || async {
         if let Some((rows, columns)) = terminal::size() {
-            let call = Call::post(path)
-                .query("h", rows.to_string())
-                .query("w", columns.to_string());
-            // The process may have ended, or not be there yet; the next change sends again.
-            let _ = daemon.call(call).await;
+            resize(daemon, process, rows, columns).await;
         }
     };
     let changes = terminal::resized(send);

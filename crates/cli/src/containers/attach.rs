@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::ArgAction;
 
-use super::accompany::{Signals, accompanied, signals};
+use super::accompany::{Signals, accompanied, redraw, signals};
 use super::exit_of::{Exit, waiting};
 use super::run::flag;
 use crate::app::App;
@@ -43,6 +43,8 @@ pub struct Target {
     pub tty: bool,
     /// It reads standard input.
     pub open_stdin: bool,
+    /// It is removed when it ends.
+    pub is_removed: bool,
     /// Its state, as "running".
     pub status: String,
 }
@@ -56,6 +58,9 @@ impl Target {
             id: container["Id"].as_str().unwrap_or(name).to_owned(),
             tty: container["Config"]["Tty"].as_bool().unwrap_or(false),
             open_stdin: container["Config"]["OpenStdin"].as_bool().unwrap_or(false),
+            is_removed: container["HostConfig"]["AutoRemove"]
+                .as_bool()
+                .unwrap_or(false),
             status: container["State"]["Status"]
                 .as_str()
                 .unwrap_or_default()
@@ -88,18 +93,29 @@ impl Attach {
         }
         let stdin = target.open_stdin && !self.no_stdin;
         check_tty(stdin, target.tty)?;
-        attach(app, &target, &self.flags, stdin, async { Ok(()) }).await
+        let prompt = async {
+            if target.tty {
+                let container = format!("/containers/{}", segment(&target.id));
+                redraw(app.daemon()?, &container).await;
+            }
+            Ok(())
+        };
+        match attach(app, &target, &self.flags, stdin, prompt).await? {
+            Some(exit) => exit.as_result(),
+            None => Err(CliError::invalid("read escape sequence")),
+        }
     }
 }
 
-/// Joins the person's streams to `target`'s, does `then` once that stands, and returns with the container's exit code.
+/// Joins the person's streams to `target`'s, does `then` once that stands, and returns with the container's exit, or
+/// none where the person left it by the detach keys.
 pub async fn attach(
     app: &App,
     target: &Target,
     flags: &AttachFlags,
     stdin: bool,
     then: impl Future<Output = Result<()>>,
-) -> Result<()> {
+) -> Result<Option<Exit>> {
     let daemon = app.daemon()?;
     let id = segment(&target.id);
     let keys = app.detach_keys(flags.detach_keys.as_deref())?;
@@ -109,12 +125,15 @@ pub async fn attach(
         .query("stdin", flag(stdin))
         .query("stdout", "1")
         .query("stderr", "1")
-        .query_some("detachKeys", flags.detach_keys.as_deref());
+        .query_some(
+            "detachKeys",
+            app.detach_keys_text(flags.detach_keys.as_deref()),
+        );
     // A container that is to be started has an exit behind it: the next one counts.
-    let condition = if target.status == "running" {
-        "not-running"
-    } else {
-        "next-exit"
+    let condition = match target.status.as_str() {
+        "running" => "not-running",
+        _ if target.is_removed => "removed",
+        _ => "next-exit",
     };
     let (streams, exit) = tokio::try_join!(
         daemon.hijack(call, target.tty),
@@ -135,12 +154,9 @@ pub async fn attach(
     };
     let work = async {
         match session.run(streams).await? {
-            Ended::Detached => Err(CliError::invalid("read escape sequence")),
-            Ended::Output => exit.code().await,
+            Ended::Detached => Ok(None),
+            Ended::Output => exit.code().await.map(Some),
         }
     };
-    match accompanied(daemon, &container, target.tty, signals, work).await? {
-        Exit(0) => Ok(()),
-        Exit(code) => Err(CliError::Exit(code)),
-    }
+    accompanied(daemon, &container, target.tty, signals, work).await
 }

@@ -47,7 +47,7 @@ pub struct Exec {
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
     /// The container, and what runs in it
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true, value_names = ["CONTAINER", "COMMAND"])]
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, value_names = ["CONTAINER", "COMMAND"])]
     container_and_command: Vec<String>,
 }
 
@@ -66,7 +66,9 @@ impl Exec {
             attach_stdin: Some(stdin),
             attach_stdout: Some(attached),
             attach_stderr: Some(attached),
-            detach_keys: self.detach_keys.clone(),
+            detach_keys: app
+                .detach_keys_text(self.detach_keys.as_deref())
+                .map(str::to_owned),
             tty: Some(self.tty),
             env: Some(environment(&self.env, &self.env_file)?),
             cmd: Some(command.to_vec()),
@@ -97,7 +99,7 @@ impl Exec {
         let process = format!("/exec/{}", segment(&exec.id));
         let work = async {
             match session.run(streams).await? {
-                Ended::Detached => Ok(()),
+                Ended::Detached => Err(CliError::invalid("read escape sequence")),
                 Ended::Output => exit(daemon, &exec.id).await,
             }
         };

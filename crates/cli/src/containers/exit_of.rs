@@ -9,7 +9,17 @@ use crate::error::{CliError, Result};
 
 /// An exit code as this program can pass it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exit(pub u8);
+pub struct Exit(u8);
+
+impl Exit {
+    /// A verb's result: what isn't 0 is this program's exit code too.
+    pub fn as_result(self) -> Result<()> {
+        match self.0 {
+            0 => Ok(()),
+            code => Err(CliError::Exit(code)),
+        }
+    }
+}
 
 /// The daemon has been asked, and will say when the container exits.
 pub struct Waiting(Values);

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::daemon::hijack::Output;
 use crate::daemon::{Call, bytes, segment};
 use crate::error::{CliError, Result};
-use crate::terminal::session::copy_out;
+use crate::terminal::show::copy_out;
 
 /// Which lines of a log.
 #[derive(Debug, Args)]

@@ -33,7 +33,6 @@ pub struct Run {
     #[arg(
         required = true,
         trailing_var_arg = true,
-        allow_hyphen_values = true,
         value_name = "IMAGE [COMMAND] [ARG...]"
     )]
     image_and_command: Vec<String>,
@@ -42,23 +41,27 @@ pub struct Run {
 impl Run {
     /// Runs the verb; the exit code is the container's.
     pub async fn run(self, app: &App) -> Result<()> {
-        let result = if self.detach {
+        if self.detach {
             self.in_background(app).await
         } else {
             self.attached(app).await
-        };
-        result.map_err(coded)
+        }
     }
 
     async fn in_background(mut self, app: &App) -> Result<()> {
         if !self.flags.process.attach.is_empty() {
-            return Err(CliError::invalid("Conflicting options: -a and -d"));
+            return Err(CliError::invalid(
+                "conflicting options: cannot specify both --attach and --detach",
+            ));
         }
         // Nobody is attached, so standard input stays open for who attaches later.
         self.flags.process.detached = true;
-        let created = create(app, &self.flags, &self.image_and_command).await?;
-        start(app, &created.id).await?;
-        output::line(created.id)
+        let created = create(app, &self.flags, &self.image_and_command)
+            .await
+            .map_err(not_created)?;
+        // Before the start: one that can't start is there all the same, and this is how to get at it.
+        output::line(&created.id)?;
+        start(app, &created.id).await.map_err(not_started)
     }
 
     async fn attached(self, app: &App) -> Result<()> {
@@ -71,7 +74,9 @@ impl Run {
         check_tty(stdin, process.tty)?;
         let keys = app.detach_keys(self.detach_keys.as_deref())?;
         let tty = process.tty;
-        let created = create(app, &self.flags, &self.image_and_command).await?;
+        let created = create(app, &self.flags, &self.image_and_command)
+            .await
+            .map_err(not_created)?;
         let id = created.id;
         let daemon = app.daemon()?;
 
@@ -81,19 +86,17 @@ impl Run {
             .query("stdin", flag(stdin))
             .query("stdout", flag(stdout))
             .query("stderr", flag(stderr))
-            .query_some("detachKeys", self.detach_keys.as_deref());
-        let (streams, exit) = tokio::try_join!(
-            daemon.hijack(attach, tty),
-            waiting(
-                app,
-                &id,
-                if self.flags.rm {
-                    "removed"
-                } else {
-                    "next-exit"
-                }
-            ),
-        )?;
+            .query_some(
+                "detachKeys",
+                app.detach_keys_text(self.detach_keys.as_deref()),
+            );
+        let end = if self.flags.rm {
+            "removed"
+        } else {
+            "next-exit"
+        };
+        let (streams, exit) =
+            tokio::try_join!(daemon.hijack(attach, tty), waiting(app, &id, end)).map_err(failed)?;
 
         let container = format!("/containers/{}", segment(&id));
         let proxy = if self.sig_proxy {
@@ -102,7 +105,7 @@ impl Run {
             Signals::Ending
         };
         let signals = signals(daemon, &container, proxy);
-        start(app, &id).await?;
+        start(app, &id).await.map_err(not_started)?;
         let session = Session { tty, stdin, keys };
         let work = async {
             match session.run(streams).await? {
@@ -110,11 +113,10 @@ impl Run {
                 Ended::Output => exit.code().await.map(Some),
             }
         };
-        let code = accompanied(daemon, &container, tty, signals, work).await?;
-        match code {
-            None | Some(Exit(0)) => Ok(()),
-            Some(Exit(code)) => Err(CliError::Exit(code)),
-        }
+        let exit = accompanied(daemon, &container, tty, signals, work)
+            .await
+            .map_err(failed)?;
+        exit.map_or(Ok(()), Exit::as_result)
     }
 }
 
@@ -128,21 +130,40 @@ pub fn flag(value: bool) -> &'static str {
     if value { "1" } else { "0" }
 }
 
-/// Docker's exit codes for what fails before the container's own: 127 for a missing command, 126 for one that can't
-/// run, else 125.
-fn coded(error: CliError) -> CliError {
-    if error.is_silent() {
-        return error;
-    }
+/// The container could not be made. Where that is the command line's fault, the help is at hand.
+fn not_created(error: CliError) -> CliError {
+    let hint = match &error {
+        CliError::Invalid(_) | CliError::File { .. } => {
+            "\n\nRun 'gantry run --help' for more information"
+        }
+        _ => "",
+    };
+    coded(error, UNKNOWN, hint)
+}
+
+/// The container could not be started: 127 for a missing command, 126 for one that can't run, else 125.
+fn not_started(error: CliError) -> CliError {
     let code = match &error {
         CliError::Daemon { message, .. } => start_code(message),
         _ => UNKNOWN,
     };
+    coded(error, code, "")
+}
+
+/// The container was lost sight of.
+fn failed(error: CliError) -> CliError {
+    coded(error, UNKNOWN, "")
+}
+
+fn coded(error: CliError, code: u8, suffix: &'static str) -> CliError {
+    if error.is_silent() {
+        return error;
+    }
     CliError::Coded {
         code,
         prefix: "gantry: ",
         source: Box::new(error),
-        suffix: "\n\nRun 'gantry run --help' for more information",
+        suffix,
     }
 }
 
@@ -167,9 +188,14 @@ pub fn start_code(message: &str) -> u8 {
 impl App {
     /// The keys that leave a container: the flag's, the configuration's, or docker's.
     pub fn detach_keys(&self, flag: Option<&str>) -> Result<DetachKeys> {
+        self.detach_keys_text(flag)
+            .map_or_else(|| Ok(DetachKeys::default()), str::parse)
+    }
+
+    /// As [`App::detach_keys`], in words; none for docker's own. The engine is told, since it watches for them too.
+    pub fn detach_keys_text<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.filter(|keys| !keys.is_empty())
             .or(self.config.detach_keys())
-            .map_or_else(|| Ok(DetachKeys::default()), str::parse)
     }
 }
 

@@ -39,7 +39,12 @@ impl Start {
         let target = Target::find(app, name).await?;
         let stdin = self.interactive && target.open_stdin;
         check_tty(stdin, target.tty)?;
-        attach(app, &target, &self.flags, stdin, start(app, &target.id)).await
+        let starting = start(app, &target.id);
+        match attach(app, &target, &self.flags, stdin, starting).await? {
+            Some(exit) => exit.as_result(),
+            // Left by the detach keys.
+            None => Ok(()),
+        }
     }
 }
 

@@ -38,13 +38,15 @@ async fn unix(_path: &std::path::Path) -> io::Result<Box<dyn Stream>> {
 
 #[cfg(windows)]
 async fn pipe(name: &str) -> io::Result<Box<dyn Stream>> {
-    /// All instances of the pipe are in use: the server makes the next one at once.
+    /// All instances of the pipe are in use: the server makes the next one at once. Windows tells no program when,
+    /// unless a thread waits for it.
     const ERROR_PIPE_BUSY: i32 = 231;
+    const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
     loop {
         match tokio::net::windows::named_pipe::ClientOptions::new().open(name) {
             Ok(client) => return Ok(Box::new(client)),
             Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(AGAIN).await;
             }
             Err(error) => return Err(error),
         }

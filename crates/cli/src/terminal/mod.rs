@@ -3,21 +3,26 @@
 
 pub mod detach;
 pub mod session;
-mod signals;
-
+pub mod show;
 #[cfg(unix)]
-#[path = "unix.rs"]
-mod system;
+mod unix;
 #[cfg(windows)]
-#[path = "windows.rs"]
-mod system;
+mod windows;
 
-pub use signals::{ended, forward, resized};
-pub use system::{HiddenInput, RawMode, size};
+// One surface, two systems.
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+pub use system::{HiddenInput, RawMode, ended, forward, resized, size};
 
 use std::io::IsTerminal;
 
 use crate::error::{CliError, Result};
+
+/// A process that takes no notice of this many requests to end goes on without the person, as docker has it.
+const ENOUGH: u32 = 3;
 
 /// `-t` needs a terminal to read keys from; docker's words for when there is none.
 pub fn check_tty(stdin: bool, tty: bool) -> Result<()> {

@@ -1,14 +1,13 @@
 //! Joins the person's standard streams to a process's: attach, run, exec.
 
 use bytes::Bytes;
-use gantry_api::StreamKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::RawMode;
 use super::detach::{DetachKeys, Typed};
-use crate::daemon::hijack::{Hijacked, Output};
-use crate::error::{CliError, Result};
-use crate::output;
+use super::show::copy_out;
+use crate::daemon::hijack::Hijacked;
+use crate::error::Result;
 
 const CHUNK: usize = 32 * 1024;
 
@@ -92,34 +91,4 @@ async fn type_in(
     }
     let _ = input.shutdown().await;
     Typing::Over
-}
-
-/// Writes a process's output to standard output and standard error up to its end.
-pub async fn copy_out(output: &mut Output) -> Result<()> {
-    let mut stdout = tokio::io::stdout();
-    let mut stderr = tokio::io::stderr();
-    while let Some((kind, bytes)) = output.next().await? {
-        match kind {
-            StreamKind::Stdout | StreamKind::Stdin => {
-                let written = stdout.write_all(&bytes).await;
-                match written {
-                    Ok(()) => stdout.flush().await,
-                    Err(error) => Err(error),
-                }
-                .map_err(output::closed)?;
-            }
-            StreamKind::Stderr => {
-                // Whoever closed standard error doesn't want it; standard output goes on.
-                let _ = stderr.write_all(&bytes).await;
-                let _ = stderr.flush().await;
-            }
-            StreamKind::System => {
-                return Err(CliError::Invalid(format!(
-                    "error from daemon in stream: {}",
-                    output::printable(&String::from_utf8_lossy(&bytes))
-                )));
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `create`, and the flags that it shares with `run`: what a container is to be.
 
+mod cidfile;
 mod health;
 pub mod key_values;
 mod mounts;

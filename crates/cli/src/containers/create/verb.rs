@@ -3,6 +3,7 @@
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use clap::Args;
 
+use super::cidfile::CidFile;
 use super::{ContainerFlags, Pull};
 use crate::app::App;
 use crate::error::{CliError, Result};
@@ -20,7 +21,6 @@ pub struct Create {
     #[arg(
         required = true,
         trailing_var_arg = true,
-        allow_hyphen_values = true,
         value_name = "IMAGE [COMMAND] [ARG...]"
     )]
     image_and_command: Vec<String>,
@@ -66,14 +66,7 @@ pub async fn create(
     };
     let reference = Reference::parse(image)?;
     let mut body = flags.body(image, command)?;
-    if let Some(file) = &flags.cidfile
-        && file.exists()
-    {
-        return Err(CliError::invalid(format!(
-            "container ID file found, make sure the other container isn't running or delete {}",
-            file.display()
-        )));
-    }
+    let cidfile = flags.cidfile.as_deref().map(CidFile::reserve).transpose()?;
     let show = if flags.quiet {
         Show::Nowhere
     } else {
@@ -114,18 +107,10 @@ pub async fn create(
     for warning in &response.warnings {
         output::tell(format_args!("WARNING: {}", output::printable(warning)));
     }
-    if let Some(file) = &flags.cidfile {
-        write_cidfile(file, &response.id)?;
+    if let Some(cidfile) = cidfile {
+        cidfile.write(&response.id)?;
     }
     Ok(Created { id: response.id })
-}
-
-/// Keeps a container's id in `file`, which must not be there yet.
-fn write_cidfile(file: &std::path::Path, id: &str) -> Result<()> {
-    use std::io::Write;
-    std::fs::File::create_new(file)
-        .and_then(|mut opened| opened.write_all(id.as_bytes()))
-        .map_err(CliError::file("write the container's id to", file))
 }
 
 fn may_get(flags: &ContainerFlags, reference: &Reference) -> bool {

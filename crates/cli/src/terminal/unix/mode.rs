@@ -1,4 +1,4 @@
-//! Terminals of unix systems.
+//! The terminal: raw mode, hidden input, size.
 
 use std::os::fd::AsFd;
 
