@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::cli::Cli;
 
@@ -11,22 +11,55 @@ use crate::cli::Cli;
 const UNKNOWN_OPTION: u8 = 125;
 
 /// Parses the command line; the error is the exit code, after help, version or the complaint has been printed.
-pub fn parse(arguments: Vec<OsString>) -> Result<Cli, u8> {
-    let result = command(&arguments)
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+pub fn parse(mut arguments: Vec<OsString>) -> Result<Cli, u8> {
+    // `gantry help run` is `gantry run --help`.
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    let mut result = attempt(&arguments);
+    // `-h` is help where it is nothing else.
+    if matches!(&result, Err(error) if unknown(error) == Some("-h"))
+        && let Some(letter) = arguments.iter_mut().find(|word| *word == "-h")
+    {
+        *letter = "--help".into();
+        result = attempt(&arguments);
+    }
     result.map_err(|error| {
         // A closed standard output or error has no reader to disappoint.
         let _ = error.print();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => 0,
+            // A word too many is no option.
+            ErrorKind::UnknownArgument
+                if !unknown(&error).is_some_and(|word| word.starts_with('-')) =>
+            {
+                1
+            }
             ErrorKind::UnknownArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
                 UNKNOWN_OPTION
             }
             _ => 1,
         }
     })
+}
+
+fn attempt(arguments: &[OsString]) -> Result<Cli, Error> {
+    command(arguments)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+}
+
+/// The word that means nothing, where that is what `error` is about.
+fn unknown(error: &Error) -> Option<&str> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => Some(word),
+        _ => None,
+    }
 }
 
 fn command(arguments: &[OsString]) -> Command {
@@ -75,8 +108,7 @@ mod tests {
             .chain(arguments.iter().copied())
             .map(OsString::from)
             .collect();
-        let matches = command(&arguments).try_get_matches_from(arguments);
-        match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        match attempt(&arguments) {
             Ok(cli) => format!("{cli:?}"),
             Err(error) => format!("error: {error}"),
         }

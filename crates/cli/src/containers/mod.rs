@@ -73,6 +73,7 @@ pub enum Verb {
     Port(Port),
     Rename(Rename),
     Restart(Restart),
+    #[command(alias = "remove")]
     Rm(Rm),
     Run(Box<Run>),
     Start(Start),

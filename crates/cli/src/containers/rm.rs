@@ -5,8 +5,9 @@ use clap::Args;
 
 use crate::app::App;
 use crate::daemon::segment;
-use crate::error::Result;
-use crate::flags::targets::each;
+use crate::error::{CliError, Result};
+use crate::flags::targets::each_printing;
+use crate::output;
 
 /// Remove one or more containers
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub struct Rm {
 }
 
 impl Rm {
-    /// Runs the verb. With `--force`, what isn't there counts as removed.
+    /// Runs the verb. With `--force`, what isn't there is told and no failure.
     pub async fn run(self, app: &App) -> Result<()> {
         let docker = app.daemon()?.docker();
         let options = RemoveContainerOptionsBuilder::new()
@@ -34,11 +35,18 @@ impl Rm {
             .v(self.volumes)
             .link(self.link)
             .build();
-        each(&self.containers, |name| async {
-            let name = name.trim_matches('/');
-            Ok(docker
-                .remove_container(&segment(name), Some(options.clone()))
-                .await?)
+        each_printing(&self.containers, |name| async {
+            let id = segment(name.trim_matches('/'));
+            match docker.remove_container(&id, Some(options.clone())).await {
+                Ok(()) => Ok(Some(name.to_owned())),
+                Err(error) => match CliError::from(error) {
+                    error if self.force && error.is_not_found() => {
+                        output::tell(error);
+                        Ok(None)
+                    }
+                    error => Err(error),
+                },
+            }
         })
         .await
     }

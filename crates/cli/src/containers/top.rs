@@ -19,7 +19,6 @@ pub struct Top {
     #[arg(
         required = true,
         trailing_var_arg = true,
-        allow_hyphen_values = true,
         value_name = "CONTAINER [ps OPTIONS]"
     )]
     container_and_options: Vec<String>,

@@ -38,8 +38,8 @@ pub fn labels(flags: &[String], files: &[PathBuf]) -> Result<HashMap<String, Str
     Ok(all)
 }
 
-/// The variables of files and flags, in this order. A name alone stands for this process's variable, and is left out
-/// where there is none.
+/// The variables of files and flags, in this order. A name alone stands for this process's variable. Where there is
+/// none, it is left out of a file; of a flag the engine is told, which takes the image's variable of this name away.
 pub fn environment(flags: &[String], files: &[PathBuf]) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for file in files {
@@ -63,7 +63,7 @@ pub fn environment(flags: &[String], files: &[PathBuf]) -> Result<Vec<String>> {
                 "invalid environment variable: {flag}"
             )));
         }
-        all.extend(with_value(flag.clone()));
+        all.push(with_value(flag.clone()).unwrap_or_else(|| flag.clone()));
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! `-v` and `--mount`.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use bollard::models::{
     Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
@@ -44,14 +44,25 @@ pub fn volume(text: &str) -> Result<Volume> {
 
 /// A path that begins with a dot is this folder's; names of volumes stay.
 fn absolute(source: &str) -> Result<String> {
-    if !(source == "." || source == ".." || source.starts_with("./") || source.starts_with("../")) {
+    if !source.starts_with('.') {
         return Ok(source.to_owned());
     }
     let path = std::path::absolute(Path::new(source)).map_err(CliError::file("find", source))?;
-    // `absolute` keeps `..`; the file system knows better, where the path exists.
-    let path = std::fs::canonicalize(&path).unwrap_or(path);
-    Ok(path.display().to_string())
+    // By its letters, as docker does: links stay what they are, to be found by the same name in `inspect`.
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    Ok(clean.display().to_string())
 }
+
+/// The fields of `--mount` that may stand alone.
+const FLAGS: [&str; 4] = ["readonly", "ro", "bind-nonrecursive", "volume-nocopy"];
 
 /// Reads a `--mount`.
 pub fn mount(text: &str) -> Result<Mount> {
@@ -66,6 +77,11 @@ pub fn mount(text: &str) -> Result<Mount> {
             Some((key, value)) => (key.trim().to_ascii_lowercase(), value.trim()),
             None => (field.trim().to_ascii_lowercase(), "true"),
         };
+        if !field.contains('=') && !FLAGS.contains(&key.as_str()) {
+            return Err(wrong(format!(
+                "invalid field '{field}' must be a key=value pair"
+            )));
+        }
         let flag =
             || boolean(value).ok_or_else(|| wrong(format!("invalid value for {key}: {value}")));
         match key.as_str() {
@@ -121,6 +137,18 @@ pub fn mount(text: &str) -> Result<Mount> {
     }
     if mount.target.as_deref().unwrap_or_default().is_empty() {
         return Err(wrong("target is required".to_owned()));
+    }
+    let kind = mount.typ.unwrap_or(MountType::VOLUME);
+    for (prefix, of, is_given) in [
+        ("bind", MountType::BIND, mount.bind_options.is_some()),
+        ("volume", MountType::VOLUME, mount.volume_options.is_some()),
+        ("tmpfs", MountType::TMPFS, mount.tmpfs_options.is_some()),
+    ] {
+        if is_given && kind != of {
+            return Err(wrong(format!(
+                "cannot mix '{prefix}-*' options with mount type '{kind}'"
+            )));
+        }
     }
     if mount.typ == Some(MountType::BIND)
         && let Some(source) = &mount.source

@@ -55,7 +55,7 @@ pub struct NetworkFlags {
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
     /// Set custom DNS servers
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     dns: Vec<String>,
     /// Set DNS options
     #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
@@ -63,6 +63,13 @@ pub struct NetworkFlags {
     /// Set custom DNS search domains
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match text.trim().parse::<std::net::IpAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err(format!("IP address is not correctly formatted: {text}")),
+    }
 }
 
 impl NetworkFlags {

@@ -131,6 +131,25 @@ fn throttle(text: &str, read: impl Fn(&str) -> Option<i64>) -> Result<ThrottleDe
     })
 }
 
+/// The limits that a process has.
+const ULIMITS: [&str; 15] = [
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 fn ulimit(text: &str) -> Result<ResourcesUlimits> {
     let wrong = || {
         CliError::invalid(format!(
@@ -138,6 +157,12 @@ fn ulimit(text: &str) -> Result<ResourcesUlimits> {
         ))
     };
     let (name, limits) = text.split_once('=').ok_or_else(wrong)?;
+    if !ULIMITS.contains(&name) {
+        return Err(CliError::invalid(format!(
+            "invalid ulimit type: {name}. There are {}",
+            ULIMITS.join(", ")
+        )));
+    }
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     let soft: i64 = soft.parse().map_err(|_| wrong())?;
     let hard: i64 = hard.parse().map_err(|_| wrong())?;

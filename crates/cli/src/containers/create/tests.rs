@@ -123,6 +123,10 @@ fn what_means_nothing_is_refused() {
         &["--mount", "type=bind,source=/x"],
         &["--mount", "type=weird,target=/x"],
         &["--mount", "target=/x,colour=red"],
+        &["--mount", "type=bind,target"],
+        &["--mount", "type=volume,target=/x,bind-propagation=shared"],
+        &["--mount", "type=tmpfs,target=/x,volume-nocopy"],
+        &["--ulimit", "nofiles=1"],
         &["-v", ":/x"],
         &["--add-host", "x"],
         &["--security-opt", "seccomp=/no/such/profile"],
@@ -136,4 +140,28 @@ fn what_means_nothing_is_refused() {
     .map(|arguments| body(arguments))
     .collect();
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn a_relative_source_is_this_folders() {
+    let here = std::env::current_dir().unwrap();
+    let bind = |source: &str| {
+        let body = body(&["-v", &format!("{source}:/x")]);
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        body["HostConfig"]["Binds"][0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(bind("."), format!("{}:/x", here.display()));
+    assert_eq!(bind(".cache"), format!("{}/.cache:/x", here.display()));
+    assert_eq!(bind("./a/../b"), format!("{}/b:/x", here.display()));
+    assert_eq!(bind("data"), "data:/x");
+}
+
+#[test]
+fn a_variable_without_a_value_here_is_told_to_the_engine() {
+    let body = body(&["-e", "GANTRY_TEST_NO_SUCH_VARIABLE", "-e", "A=b"]);
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        body["Env"],
+        serde_json::json!(["GANTRY_TEST_NO_SUCH_VARIABLE", "A=b"])
+    );
 }
