@@ -20,8 +20,8 @@ pub enum CliError {
     },
     /// Nothing listens at the endpoint.
     #[error(
-        "Cannot connect to the engine at {endpoint}: {source}.\n{}",
-        hint(.endpoint, .source)
+        "Cannot connect to the engine at {endpoint}: {}.\n{}",
+        plain(.source), hint(.endpoint, .source)
     )]
     Connect {
         /// The endpoint's address.
@@ -30,7 +30,7 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// The connection broke in the middle of a call.
-    #[error("the connection to the engine broke: {0}")]
+    #[error("the connection to the engine broke: {}", plain(.0))]
     Connection(std::io::Error),
     /// The daemon's answer isn't what the API says.
     #[error("the engine's answer to {path} could not be read: {source}")]
@@ -41,7 +41,7 @@ pub enum CliError {
         source: serde_json::Error,
     },
     /// A file of this machine could not be read or written.
-    #[error("{action} {path}: {source}", path = .path.display())]
+    #[error("{action} {path}: {}", plain(.source), path = .path.display())]
     File {
         /// What was tried, as "open" or "write".
         action: &'static str,
@@ -51,7 +51,7 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// The terminal could not be used.
-    #[error("the terminal could not be {action}: {source}")]
+    #[error("the terminal could not be {action}: {}", plain(.source))]
     Terminal {
         /// What was tried, in the past tense.
         action: &'static str,
@@ -85,6 +85,15 @@ pub enum CliError {
         /// Goes after them.
         suffix: &'static str,
     },
+}
+
+/// What the kernel said, without its number: nobody reads that.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        Some(number) => text.replace(&format!(" (os error {number})"), ""),
+        None => text,
+    }
 }
 
 fn hint(endpoint: &str, source: &std::io::Error) -> String {

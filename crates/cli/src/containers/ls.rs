@@ -12,7 +12,7 @@ use crate::flags::filter::{FilterFlag, for_bollard};
 use crate::flags::format::ListFormat;
 use crate::output::listing::{Columns, Format, Row};
 use crate::output::time::Clock;
-use crate::output::{printable, text, units};
+use crate::output::{self, printable, text, units};
 
 /// The headers of a list of containers.
 pub const HEADERS: &[(&str, &str)] = &[
@@ -79,12 +79,14 @@ impl Ls {
             COLUMNS
         };
         let configured = app.config.text("psFormat");
-        let format = Format::choose(
-            self.format.format.as_deref(),
-            self.quiet,
-            configured,
-            &columns,
-        )?;
+        let mut asked = self.format.format.as_deref();
+        if self.quiet && asked.is_some_and(|format| !format.is_empty()) {
+            output::tell(
+                "WARNING: Ignoring custom format, because both --format and --quiet are set.",
+            );
+            asked = None;
+        }
+        let format = Format::choose(asked, self.quiet, configured, &columns)?;
         let limit = if self.latest && self.last < 0 {
             1
         } else {
@@ -93,7 +95,7 @@ impl Ls {
         let mut options = ListContainersOptionsBuilder::new()
             .all(self.all || limit > 0)
             .size(self.size || format.shows("Size"))
-            .filters(&for_bollard(self.filter.filters()?));
+            .filters(&for_bollard(self.filter.filters()));
         if limit > 0 {
             options = options.limit(limit);
         }

@@ -25,15 +25,15 @@ impl Port {
         let container = app.daemon()?.get_json(&path, &[]).await?;
         let ports = &container["NetworkSettings"]["Ports"];
         if let Some(port) = &self.port {
-            let port = if port.contains('/') {
+            let exact = if port.contains('/') {
                 port.clone()
             } else {
                 format!("{port}/tcp")
             };
-            let bound = bindings(&ports[&port]);
+            let bound = bindings(&ports[&exact]);
             if bound.is_empty() {
                 return Err(CliError::invalid(format!(
-                    "no public port '{port}' published for {}",
+                    "Error: No public port '{port}' published for {}",
                     self.container
                 )));
             }

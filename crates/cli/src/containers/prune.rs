@@ -21,7 +21,7 @@ pub struct Prune {
 impl Prune {
     /// Runs the verb.
     pub async fn run(self, app: &App) -> Result<()> {
-        let filters = self.filter.filters()?;
+        let filters = self.filter.filters();
         if self
             .force
             .confirm("This will remove all stopped containers.")?

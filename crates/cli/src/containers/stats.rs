@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::figures::{COLUMNS, Figures};
 use crate::app::App;
+use crate::daemon::lines::Values;
 use crate::daemon::{Call, Daemon, segment};
 use crate::error::{CliError, Result};
 use crate::flags::format::ListFormat;
@@ -20,7 +21,10 @@ use crate::terminal;
 
 /// How often the screen is drawn anew; the engine measures once a second.
 const REDRAW: Duration = Duration::from_millis(500);
-const CLEAR: &str = "\x1b[2J\x1b[H";
+/// To the screen's top left; what is there is written over line by line, which doesn't flicker.
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K\n";
+const CLEAR_BELOW: &str = "\x1b[J";
 
 /// Display a live stream of container(s) resource usage statistics
 #[derive(Debug, Args)]
@@ -50,6 +54,12 @@ impl Stats {
         let configured = app.config.text("statsFormat");
         let format = Format::choose(self.format.format.as_deref(), false, configured, &COLUMNS)?;
         let daemon = app.daemon()?;
+        // Asked for before the list, so that what starts meanwhile is in one of both.
+        let news = if self.containers.is_empty() && !self.no_stream {
+            Some(events(daemon).await?)
+        } else {
+            None
+        };
         let names = if self.containers.is_empty() {
             self.present(daemon).await?
         } else {
@@ -59,7 +69,7 @@ impl Stats {
             return self.once(daemon, &names, &format).await;
         }
         tokio::select! {
-            result = self.live(daemon, names, &format) => result,
+            result = self.live(daemon, names, news, &format) => result,
             code = terminal::ended() => if code == 130 { Ok(()) } else { Err(CliError::Exit(code)) },
         }
     }
@@ -69,7 +79,7 @@ impl Stats {
         let list = daemon.docker().list_containers(Some(options)).await?;
         Ok(list
             .into_iter()
-            .filter_map(|container| container.id)
+            .filter_map(|container| Some(text::short_id(&container.id?).to_owned()))
             .collect())
     }
 
@@ -93,7 +103,9 @@ impl Stats {
                 }
             }
         }
-        format.show(&rows, &COLUMNS)?;
+        if !(failed && rows.is_empty()) {
+            format.show(&rows, &COLUMNS)?;
+        }
         if failed {
             Err(CliError::Reported)
         } else {
@@ -101,7 +113,13 @@ impl Stats {
         }
     }
 
-    async fn live(&self, daemon: &Daemon, names: Vec<String>, format: &Format) -> Result<()> {
+    async fn live(
+        &self,
+        daemon: &Daemon,
+        names: Vec<String>,
+        mut news: Option<Values>,
+        format: &Format,
+    ) -> Result<()> {
         let board: Board = Board::default();
         let watching = Watching {
             daemon,
@@ -113,11 +131,6 @@ impl Stats {
             watches.push(watching.container(at, name));
         }
         let mut next = watches.len();
-        let mut news = if self.containers.is_empty() {
-            Some(events(daemon).await?)
-        } else {
-            None
-        };
         let mut redraw = tokio::time::interval(REDRAW);
         loop {
             tokio::select! {
@@ -128,8 +141,12 @@ impl Stats {
                     }
                 }
                 event = started(&mut news) => {
-                    watches.push(watching.container(next, event?));
-                    next += 1;
+                    let name = event?;
+                    // One that starts again may be watched still.
+                    if !watching.knows(&name) {
+                        watches.push(watching.container(next, name));
+                        next += 1;
+                    }
                 }
                 _ = redraw.tick() => self.draw(&board, format)?,
             }
@@ -144,14 +161,15 @@ impl Stats {
             .collect();
         let text = format.render(&rows, &COLUMNS)?;
         if matches!(format, Format::Table(_)) {
-            output::print(&format!("{CLEAR}{text}"))
+            let text = text.replace('\n', CLEAR_LINE);
+            output::print(&format!("{HOME}{text}{CLEAR_BELOW}"))
         } else {
             output::print(&text)
         }
     }
 }
 
-async fn events(daemon: &Daemon) -> Result<crate::daemon::lines::Values> {
+async fn events(daemon: &Daemon) -> Result<Values> {
     let filters = r#"{"type":{"container":true},"event":{"start":true}}"#;
     daemon
         .values(Call::get("/events").query("filters", filters))
@@ -159,12 +177,15 @@ async fn events(daemon: &Daemon) -> Result<crate::daemon::lines::Values> {
 }
 
 /// The id of the next container that starts.
-async fn started(news: &mut Option<crate::daemon::lines::Values>) -> Result<String> {
+async fn started(news: &mut Option<Values>) -> Result<String> {
     let Some(values) = news else {
         return std::future::pending().await;
     };
     match values.next::<Value>().await? {
-        Some(event) => Ok(event["Actor"]["ID"].as_str().unwrap_or_default().to_owned()),
+        Some(event) => {
+            let id = event["Actor"]["ID"].as_str().unwrap_or_default();
+            Ok(text::short_id(id).to_owned())
+        }
         None => Err(CliError::Connection(std::io::Error::other(
             "the engine ended the events",
         ))),
@@ -178,10 +199,15 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
+    /// Whether the container is on the board.
+    fn knows(&self, name: &str) -> bool {
+        self.board.borrow().keys().any(|(_, known)| known == name)
+    }
+
     /// Keeps container `name`'s place on the board up to date until it ends.
     async fn container(&self, at: usize, name: String) -> Result<()> {
         let path = format!("/containers/{}/stats", segment(&name));
-        let key = (at, text::short_id(&name).to_owned());
+        let key = (at, name.clone());
         self.board
             .borrow_mut()
             .insert(key.clone(), Figures::pending(&name));

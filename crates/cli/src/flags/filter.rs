@@ -4,22 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use clap::Args;
 
-use crate::error::{CliError, Result};
-
 /// `--filter` of lists.
 #[derive(Debug, Default, Args)]
 pub struct FilterFlag {
     /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = condition)]
+    filter: Vec<Condition>,
 }
 
 /// `--filter` of verbs whose `-f` is `--force`.
 #[derive(Debug, Default, Args)]
 pub struct LongFilterFlag {
     /// Provide filter values (e.g. "until=<timestamp>", "label=<key>=<value>")
-    #[arg(long, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = condition)]
+    filter: Vec<Condition>,
 }
 
 /// Conditions, by key.
@@ -27,30 +25,34 @@ pub type Filters = BTreeMap<String, Vec<String>>;
 
 impl FilterFlag {
     /// The conditions.
-    pub fn filters(&self) -> Result<Filters> {
-        parse(&self.filter)
+    pub fn filters(&self) -> Filters {
+        gathered(&self.filter)
     }
 }
 
 impl LongFilterFlag {
     /// The conditions.
-    pub fn filters(&self) -> Result<Filters> {
-        parse(&self.filter)
+    pub fn filters(&self) -> Filters {
+        gathered(&self.filter)
     }
 }
 
-fn parse(texts: &[String]) -> Result<Filters> {
-    let mut filters = Filters::new();
-    for text in texts {
-        let (key, value) = text.split_once('=').ok_or_else(|| {
-            CliError::invalid(format!("invalid argument {text:?} for \"-f, --filter\": bad format of filter (expected name=value)"))
-        })?;
-        filters
-            .entry(key.trim().to_lowercase())
-            .or_default()
-            .push(value.trim().to_owned());
+/// One condition: key and value.
+type Condition = (String, String);
+
+fn condition(text: &str) -> Result<Condition, String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_lowercase(), value.trim().to_owned())),
+        None => Err("bad format of filter (expected name=value)".to_owned()),
     }
-    Ok(filters)
+}
+
+fn gathered(conditions: &[Condition]) -> Filters {
+    let mut filters = Filters::new();
+    for (key, value) in conditions {
+        filters.entry(key.clone()).or_default().push(value.clone());
+    }
+    filters
 }
 
 /// As `bollard` takes them.

@@ -22,6 +22,11 @@ pub struct ObjectFormat {
 }
 
 impl ObjectFormat {
+    /// Whether all things are wanted as they are, in one line of JSON.
+    pub fn is_json(&self) -> bool {
+        self.format.as_deref() == Some("json")
+    }
+
     /// The template asked for, if one is.
     pub fn template(&self) -> Result<Option<Template>> {
         match self.format.as_deref() {

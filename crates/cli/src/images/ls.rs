@@ -77,7 +77,7 @@ impl Ls {
             configured,
             &columns,
         )?;
-        let mut filters = self.filter.filters()?;
+        let mut filters = self.filter.filters();
         if let Some(name) = self.name {
             filters
                 .entry("reference".to_owned())
@@ -105,7 +105,8 @@ pub fn rows(image: &ImageSummary, truncate: bool, digests: bool, clock: &Clock) 
     names(image, digests)
         .into_iter()
         .map(|(repository, tag, digest)| {
-            let part = |bytes: i64| if bytes < 0 { "N/A".to_owned() } else { units::size(bytes) };
+            let whole = |bytes: i64| units::decimal(bytes as f64, 4);
+            let part = |bytes: i64| if bytes < 0 { "N/A".to_owned() } else { whole(bytes) };
             let unique = if image.shared_size < 0 { -1 } else { image.size - image.shared_size };
             json!({
                 "ID": if truncate { text::short_id(&image.id) } else { &image.id },
@@ -118,7 +119,7 @@ pub fn rows(image: &ImageSummary, truncate: bool, digests: bool, clock: &Clock) 
                 "Containers": if image.containers < 0 { "N/A".to_owned() } else { image.containers.to_string() },
                 "SharedSize": part(image.shared_size),
                 "UniqueSize": part(unique),
-                "VirtualSize": units::size(image.size),
+                "VirtualSize": whole(image.size),
             })
             .into()
         })

@@ -24,7 +24,7 @@ pub struct Prune {
 impl Prune {
     /// Runs the verb.
     pub async fn run(self, app: &App) -> Result<()> {
-        let filters = self.filter.filters()?;
+        let filters = self.filter.filters();
         let warning = if self.all {
             "This will remove all images without at least one container associated to them."
         } else {

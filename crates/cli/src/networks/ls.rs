@@ -9,6 +9,7 @@ use crate::flags::filter::FilterFlag;
 use crate::flags::format::ListFormat;
 use crate::output::listing::{Columns, Format, Row};
 use crate::output::text;
+use crate::output::time::Clock;
 
 const COLUMNS: Columns = Columns {
     headers: &[
@@ -53,20 +54,21 @@ impl Ls {
         )?;
         let answer = app
             .daemon()?
-            .list("/networks", &self.filter.filters()?)
+            .list("/networks", &self.filter.filters())
             .await?;
+        let clock = app.clock();
         let mut rows: Vec<Row> = answer
             .as_array()
             .into_iter()
             .flatten()
-            .map(|network| row(network, !self.no_trunc))
+            .map(|network| row(network, !self.no_trunc, &clock))
             .collect();
         rows.sort_by(|a, b| a.fields["Name"].as_str().cmp(&b.fields["Name"].as_str()));
         format.show(&rows, &COLUMNS)
     }
 }
 
-fn row(network: &Value, truncate: bool) -> Row {
+fn row(network: &Value, truncate: bool, clock: &Clock) -> Row {
     let labels = network["Labels"].as_object().cloned().unwrap_or_default();
     let id = network["Id"].as_str().unwrap_or_default();
     let flag =
@@ -80,7 +82,7 @@ fn row(network: &Value, truncate: bool) -> Row {
         "IPv6": flag("EnableIPv6", false),
         "Internal": flag("Internal", false),
         "Labels": text::label_values(&labels),
-        "CreatedAt": network["Created"],
+        "CreatedAt": clock.full_of(network["Created"].as_str().unwrap_or_default()),
     });
     Row { fields, labels }
 }

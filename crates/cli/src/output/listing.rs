@@ -93,7 +93,7 @@ impl Format {
     fn parse(format: &str, columns: &Columns) -> Result<Format> {
         let format = format.trim().replace("\\t", "\t").replace("\\n", "\n");
         Ok(match format.as_str() {
-            "json" => Format::Json,
+            "json" | "{{json .}}" => Format::Json,
             "table" => Format::Table(Template::parse(columns.table)?),
             _ => match format.strip_prefix("table ") {
                 Some(template) => Format::Table(Template::parse(template.trim_start())?),
@@ -116,7 +116,7 @@ impl Format {
             Format::Json => {
                 let lines = rows
                     .iter()
-                    .map(|row| sorted(&row.fields).to_string() + "\n");
+                    .map(|row| escaped(&sorted(&row.fields).to_string()) + "\n");
                 Ok(lines.collect())
             }
             Format::Lines(template) => {
@@ -162,8 +162,15 @@ impl Row {
     }
 }
 
+/// Go writes a whole row's JSON so that it could stand in a page.
+fn escaped(json: &str) -> String {
+    json.replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+}
+
 /// Docker's lists have their fields in the alphabet's order.
-fn sorted(fields: &Value) -> Value {
+pub fn sorted(fields: &Value) -> Value {
     match fields {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.clone().into_iter().collect();

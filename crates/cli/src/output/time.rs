@@ -40,6 +40,24 @@ impl Clock {
         )
     }
 
+    /// As [`Clock::ago`], for a moment as the API writes it; empty where that is none.
+    pub fn ago_of(&self, text: &str) -> String {
+        match text.parse::<Timestamp>() {
+            Ok(time) => self.ago(time.as_second()),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// As Go's `Time.String` with its fraction, for a moment as the API writes it.
+    pub fn full_of(&self, text: &str) -> String {
+        let Ok(time) = text.parse::<Timestamp>() else {
+            return text.to_owned();
+        };
+        // Docker doesn't bring it into the person's zone.
+        let zoned = time.to_zoned_datetime(TimeZone::UTC);
+        zoned.strftime("%Y-%m-%d %H:%M:%S%.f %z %Z").to_string()
+    }
+
     /// As Go's `Time.String`: `2026-11-24 16:00:00 +0000 UTC`.
     pub fn full(&self, seconds: i64) -> String {
         match self.zoned(seconds, 0) {

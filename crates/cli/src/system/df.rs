@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::df_verbose;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::flags::format::ListFormat;
 use crate::output::listing::{Columns, Format, Row};
 use crate::output::units;
+use crate::template::Template;
 
 const COLUMNS: Columns = Columns {
     headers: &[
@@ -35,11 +36,23 @@ pub struct Df {
 impl Df {
     /// Runs the verb.
     pub async fn run(self, app: &App) -> Result<()> {
+        let template = match self.format.format.as_deref() {
+            Some("json") => Some(Template::parse("{{json .}}")?),
+            Some(text) if !text.is_empty() && !text.starts_with("table") => {
+                Some(Template::parse(text)?)
+            }
+            Some(text) if text.starts_with("table ") && self.verbose => {
+                return Err(CliError::invalid(
+                    "--verbose shows several tables: a format of it is 'json' or a template without 'table', with .Images, .Containers, .Volumes and .BuildCache",
+                ));
+            }
+            _ => None,
+        };
+        let format = Format::choose(self.format.format.as_deref(), false, None, &COLUMNS)?;
         let answer = app.daemon()?.get_json("/system/df", &[]).await?;
         if self.verbose {
-            return df_verbose::show(&answer, &app.clock());
+            return df_verbose::show(&answer, template.as_ref(), &app.clock());
         }
-        let format = Format::choose(self.format.format.as_deref(), false, None, &COLUMNS)?;
         let rows: Vec<Row> = usages(&answer).iter().map(Usage::row).collect();
         format.show(&rows, &COLUMNS)
     }

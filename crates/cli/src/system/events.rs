@@ -10,7 +10,7 @@ use crate::error::{CliError, Result};
 use crate::flags::filter::{FilterFlag, for_query};
 use crate::output::time::Clock;
 use crate::output::{self, printable};
-use crate::template::{Mode, NoMethods, Template};
+use crate::template::{Methods, Mode, Template};
 use crate::terminal;
 
 /// Get real time events from the server
@@ -37,14 +37,15 @@ impl Events {
         let call = Call::get("/events")
             .query_some("since", since)
             .query_some("until", until)
-            .query_some("filters", for_query(&self.filter.filters()?));
+            .query_some("filters", for_query(&self.filter.filters()));
         let work = async {
             let mut events = app.daemon()?.values(call).await?;
             let clock = app.clock();
             while let Some(event) = events.next::<Value>().await? {
                 match &template {
                     Some(template) => {
-                        output::line(template.render_with(&event, &NoMethods, Mode::Sparse)?)?
+                        let event = older_first(event);
+                        output::line(template.render_with(&event, &OlderFields, Mode::Sparse)?)?
                     }
                     None => output::line(line(&event, &clock))?,
                 }
@@ -56,6 +57,30 @@ impl Events {
             code = terminal::ended() => Err(CliError::Exit(code)),
         }
     }
+}
+
+/// The fields of an API that knew only containers and images: docker shows them first, and empty for other things.
+const OLDER: [&str; 3] = ["status", "id", "from"];
+
+struct OlderFields;
+
+impl Methods for OlderFields {
+    fn empty(&self, name: &str) -> Option<&'static str> {
+        let among = OLDER.iter().any(|older| older.eq_ignore_ascii_case(name));
+        among.then_some("")
+    }
+}
+
+fn older_first(mut event: Value) -> Value {
+    let Some(fields) = event.as_object_mut() else {
+        return event;
+    };
+    let mut sorted = serde_json::Map::new();
+    for name in OLDER {
+        sorted.extend(fields.shift_remove_entry(name));
+    }
+    sorted.append(fields);
+    Value::Object(sorted)
 }
 
 /// `2026-11-24T16:00:00.000000000Z container create 4f1c (image=alpine, name=web)`

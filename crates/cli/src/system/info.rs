@@ -34,7 +34,12 @@ impl Info {
                 if let Some(fields) = info.as_object_mut() {
                     fields.insert("ClientInfo".to_owned(), client);
                 }
-                output::line(template.render(&info)?)?;
+                match template.render(&info) {
+                    Ok(text) => output::line(text)?,
+                    // It asks for what only the engine knows.
+                    Err(_) if failed.is_some() => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             None => {
                 output::print(&format!(
@@ -67,69 +72,134 @@ fn word(value: &Value, name: &str) -> String {
 
 fn text(info: &Value) -> String {
     let mut out = String::new();
-    let mut line = |indent: usize, name: &str, value: &str| {
-        if !value.is_empty() {
-            out.push_str(&format!("{:indent$}{name}: {value}\n", ""));
-        }
-    };
-    let list = |value: &Value| -> String {
-        let words = value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        words.map(printable).collect::<Vec<_>>().join(" ")
-    };
-    line(1, "Containers", &word(info, "Containers"));
-    line(2, "Running", &word(info, "ContainersRunning"));
-    line(2, "Paused", &word(info, "ContainersPaused"));
-    line(2, "Stopped", &word(info, "ContainersStopped"));
-    line(1, "Images", &word(info, "Images"));
-    line(1, "Server Version", &word(info, "ServerVersion"));
-    line(1, "Storage Driver", &word(info, "Driver"));
+    line(&mut out, 1, "Containers", &word(info, "Containers"));
+    line(&mut out, 2, "Running", &word(info, "ContainersRunning"));
+    line(&mut out, 2, "Paused", &word(info, "ContainersPaused"));
+    line(&mut out, 2, "Stopped", &word(info, "ContainersStopped"));
+    line(&mut out, 1, "Images", &word(info, "Images"));
+    line(&mut out, 1, "Server Version", &word(info, "ServerVersion"));
+    line(&mut out, 1, "Storage Driver", &word(info, "Driver"));
     for pair in info["DriverStatus"].as_array().into_iter().flatten() {
         line(
+            &mut out,
             2,
             &printable(pair[0].as_str().unwrap_or_default()),
             &printable(pair[1].as_str().unwrap_or_default()),
         );
     }
-    line(1, "Logging Driver", &word(info, "LoggingDriver"));
-    line(1, "Cgroup Driver", &word(info, "CgroupDriver"));
-    line(1, "Cgroup Version", &word(info, "CgroupVersion"));
+    line(&mut out, 1, "Logging Driver", &word(info, "LoggingDriver"));
+    line(&mut out, 1, "Cgroup Driver", &word(info, "CgroupDriver"));
+    line(&mut out, 1, "Cgroup Version", &word(info, "CgroupVersion"));
     let plugins = &info["Plugins"];
-    for (title, name) in [("Volume", "Volume"), ("Network", "Network"), ("Log", "Log")] {
-        line(2, &format!("Plugin {title}"), &list(&plugins[name]));
-    }
+    section(
+        &mut out,
+        "Plugins",
+        &["Volume", "Network", "Log"].map(|kind| {
+            let names = list(&plugins[kind]);
+            if names.is_empty() {
+                String::new()
+            } else {
+                format!("{kind}: {names}")
+            }
+        }),
+    );
     let runtimes = info["Runtimes"].as_object().into_iter().flatten();
     let mut runtimes: Vec<String> = runtimes.map(|(name, _)| printable(name)).collect();
     runtimes.sort();
-    line(1, "Runtimes", &runtimes.join(" "));
-    line(1, "Default Runtime", &word(info, "DefaultRuntime"));
-    line(1, "Init Binary", &word(info, "InitBinary"));
-    line(1, "Security Options", &list(&info["SecurityOptions"]));
-    line(1, "Kernel Version", &word(info, "KernelVersion"));
-    line(1, "Operating System", &word(info, "OperatingSystem"));
-    line(1, "OSType", &word(info, "OSType"));
-    line(1, "Architecture", &word(info, "Architecture"));
-    line(1, "CPUs", &word(info, "NCPU"));
+    line(&mut out, 1, "Runtimes", &runtimes.join(" "));
+    line(
+        &mut out,
+        1,
+        "Default Runtime",
+        &word(info, "DefaultRuntime"),
+    );
+    line(&mut out, 1, "Init Binary", &word(info, "InitBinary"));
+    section(
+        &mut out,
+        "Security Options",
+        &security(&info["SecurityOptions"]),
+    );
+    line(&mut out, 1, "Kernel Version", &word(info, "KernelVersion"));
+    line(
+        &mut out,
+        1,
+        "Operating System",
+        &word(info, "OperatingSystem"),
+    );
+    line(&mut out, 1, "OSType", &word(info, "OSType"));
+    line(&mut out, 1, "Architecture", &word(info, "Architecture"));
+    line(&mut out, 1, "CPUs", &word(info, "NCPU"));
     if let Some(memory) = info["MemTotal"].as_f64() {
-        line(1, "Total Memory", &units::binary(memory));
+        line(&mut out, 1, "Total Memory", &units::binary(memory));
     }
-    line(1, "Name", &word(info, "Name"));
-    line(1, "ID", &word(info, "ID"));
-    line(1, "Docker Root Dir", &word(info, "DockerRootDir"));
-    line(1, "Debug Mode", &word(info, "Debug"));
-    line(1, "HTTP Proxy", &word(info, "HttpProxy"));
-    line(1, "HTTPS Proxy", &word(info, "HttpsProxy"));
-    line(1, "No Proxy", &word(info, "NoProxy"));
-    line(1, "Experimental", &word(info, "ExperimentalBuild"));
+    line(&mut out, 1, "Name", &word(info, "Name"));
+    line(&mut out, 1, "ID", &word(info, "ID"));
+    line(&mut out, 1, "Docker Root Dir", &word(info, "DockerRootDir"));
+    line(&mut out, 1, "Debug Mode", &word(info, "Debug"));
+    line(&mut out, 1, "HTTP Proxy", &word(info, "HttpProxy"));
+    line(&mut out, 1, "HTTPS Proxy", &word(info, "HttpsProxy"));
+    line(&mut out, 1, "No Proxy", &word(info, "NoProxy"));
+    line(
+        &mut out,
+        1,
+        "Experimental",
+        &word(info, "ExperimentalBuild"),
+    );
     let registries = &info["RegistryConfig"];
-    let insecure = registries["InsecureRegistryCIDRs"].clone();
-    line(1, "Insecure Registries", &list(&insecure));
-    line(1, "Registry Mirrors", &list(&registries["Mirrors"]));
-    line(1, "Live Restore Enabled", &word(info, "LiveRestoreEnabled"));
+    section(
+        &mut out,
+        "Insecure Registries",
+        &each(&registries["InsecureRegistryCIDRs"]),
+    );
+    section(&mut out, "Registry Mirrors", &each(&registries["Mirrors"]));
+    line(
+        &mut out,
+        1,
+        "Live Restore Enabled",
+        &word(info, "LiveRestoreEnabled"),
+    );
     out
+}
+
+fn line(out: &mut String, indent: usize, name: &str, value: &str) {
+    if !value.is_empty() {
+        out.push_str(&format!("{:indent$}{name}: {value}\n", ""));
+    }
+}
+
+/// A title, and what belongs to it on lines of its own; nothing where nothing does.
+fn section(out: &mut String, title: &str, lines: &[String]) {
+    let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
+    if !lines.is_empty() {
+        out.push_str(&format!(" {title}:\n"));
+    }
+    for line in lines {
+        out.push_str(&format!("  {line}\n"));
+    }
+}
+
+fn each(value: &Value) -> Vec<String> {
+    let words = value.as_array().into_iter().flatten();
+    words.filter_map(Value::as_str).map(printable).collect()
+}
+
+fn list(value: &Value) -> String {
+    each(value).join(" ")
+}
+
+/// `name=seccomp,profile=builtin` is "seccomp", and below it "Profile: builtin".
+fn security(options: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for option in each(options) {
+        for field in option.split(',') {
+            lines.push(match field.split_once('=') {
+                Some(("name", name)) => name.to_owned(),
+                Some(("profile", profile)) => format!(" Profile: {profile}"),
+                _ => field.to_owned(),
+            });
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Prune {
 impl Prune {
     /// Runs the verb.
     pub async fn run(self, app: &App) -> Result<()> {
-        let filters = self.filter.filters()?;
+        let filters = self.filter.filters();
         let images = if self.all {
             "all images without at least one container associated to them"
         } else {

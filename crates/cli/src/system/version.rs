@@ -30,7 +30,12 @@ impl Version {
         };
         let all = json!({"Client": client(app), "Server": server});
         match &template {
-            Some(template) => output::line(template.render(&all)?)?,
+            Some(template) => match template.render(&all) {
+                Ok(text) => output::line(text)?,
+                // It asks for what only the engine knows.
+                Err(_) if failed.is_some() => {}
+                Err(error) => return Err(error.into()),
+            },
             None => output::print(&text(&all, &app.clock()))?,
         }
         match failed {
@@ -71,7 +76,7 @@ fn text(all: &Value, clock: &Clock) -> String {
     let mut out = String::from("Client: Gantry\n");
     let mut line = |indent: &str, name: &str, value: String| {
         if !value.is_empty() {
-            out.push_str(&format!("{indent}{name:<18}{value}\n"));
+            out.push_str(&format!("{indent}{name:<19}{value}\n"));
         }
     };
     line(" ", "Version:", word(client, "Version"));

@@ -76,6 +76,9 @@ impl Run<'_> {
         match node {
             Node::Text(text) => self.out.push_str(text),
             Node::Print(pipeline) => match self.pipeline(pipeline, dot)? {
+                Found::There(Value::Null) | Found::Missing(_) if self.empty(pipeline).is_some() => {
+                    self.out.push_str(self.empty(pipeline).unwrap_or_default());
+                }
                 Found::There(value) => {
                     self.out.push_str(&print(&value));
                     if self.out.len() > MAX_OUTPUT {
@@ -123,6 +126,19 @@ impl Run<'_> {
             Node::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::On)
+    }
+
+    /// What is known of the field that `pipeline` is about, where it is about one alone.
+    fn empty(&self, pipeline: &Pipeline) -> Option<&'static str> {
+        let [command] = pipeline.commands.as_slice() else {
+            return None;
+        };
+        match command.as_slice() {
+            [Operand::Field(names) | Operand::Variable(_, names)] => {
+                names.last().and_then(|name| self.methods.empty(name))
+            }
+            _ => None,
+        }
     }
 
     fn range(&mut self, range: &Range, dot: &Value) -> Result<Flow, TemplateError> {

@@ -45,20 +45,23 @@ fn column_text(column: &Option<usize>) -> String {
     column.map(|column| column.to_string()).unwrap_or_default()
 }
 
-/// What the outermost value can do beside having fields: docker's `{{.Label "x"}}`.
+/// What the outermost value can do beside having fields (docker's `{{.Label "x"}}`), and what is known of the fields.
 pub trait Methods {
     /// The result of method `name`; none where there is no such method.
-    fn call(&self, name: &str, arguments: &[Value]) -> Option<Value>;
+    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Value> {
+        None
+    }
+
+    /// What field `name` prints as where it is null or not there; none where nothing is known of it.
+    fn empty(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// For data without methods.
 pub struct NoMethods;
 
-impl Methods for NoMethods {
-    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Value> {
-        None
-    }
-}
+impl Methods for NoMethods {}
 
 /// What is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::value::print;
+use crate::output::text::quoted;
 
 /// Wider fields than this aren't output.
 const MAX_WIDTH: usize = 4096;
@@ -70,7 +71,7 @@ impl Spec {
                 Some(length) => print(value).chars().take(length).collect(),
                 None => print(value),
             },
-            ('q', _) => format!("{:?}", print(value)),
+            ('q', _) => quoted(&print(value)),
             ('d', Value::Number(number)) => match number.as_i64() {
                 Some(whole) if self.plus && whole >= 0 => format!("+{whole}"),
                 Some(whole) => whole.to_string(),

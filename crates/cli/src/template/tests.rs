@@ -167,6 +167,26 @@ fn methods_of_the_outermost_value() {
 }
 
 #[test]
+fn a_field_without_a_value_prints_as_what_is_known_of_it() {
+    struct Known;
+    impl Methods for Known {
+        fn empty(&self, name: &str) -> Option<&'static str> {
+            (name == "Cmd").then_some("[]")
+        }
+    }
+    let shown = |text: &str| {
+        let template = Template::parse(text).unwrap();
+        template.render_with(&json!({"A": {"Cmd": null, "B": null}}), &Known, Mode::Data)
+    };
+    assert_eq!(
+        shown("{{.A.Cmd}} {{.Cmd}} {{.A.B}}").unwrap(),
+        "[] [] <nil>"
+    );
+    assert_eq!(shown("{{json .A.Cmd}} {{len .A.Cmd}}").unwrap(), "null 0");
+    assert!(shown("{{.A.C}}").is_err() && shown("{{.Cmd.X}}").is_err());
+}
+
+#[test]
 fn what_one_piece_lacks_is_no_value_where_pieces_differ() {
     let template = Template::parse("{{.Type}} {{.Actor.Attributes.name}}").unwrap();
     let event = json!({"Type": "volume", "Actor": {"Attributes": {}}});

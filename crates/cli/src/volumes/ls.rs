@@ -50,7 +50,7 @@ impl Ls {
         )?;
         let answer = app
             .daemon()?
-            .list("/volumes", &self.filter.filters()?)
+            .list("/volumes", &self.filter.filters())
             .await?;
         let mut rows: Vec<Row> = answer["Volumes"]
             .as_array()

@@ -24,7 +24,7 @@ pub struct Prune {
 impl Prune {
     /// Runs the verb.
     pub async fn run(self, app: &App) -> Result<()> {
-        let mut filters = self.filter.filters()?;
+        let mut filters = self.filter.filters();
         let warning = if self.all {
             filters
                 .entry("all".to_owned())

@@ -146,3 +146,43 @@ fn each_shell_gets_its_completion() {
         assert!(stdout(&output).contains("gantry"), "{shell}");
     }
 }
+
+#[test]
+fn a_configuration_that_cannot_be_read_stops_nothing() {
+    let engine = Engine::new(|_| answer("200 OK", r#"{"Name":"here"}"#));
+    let home = engine.home();
+    std::fs::create_dir(home.join(".docker")).unwrap();
+    std::fs::write(home.join(".docker/config.json"), "{broken").unwrap();
+    let output = gantry(&home)
+        .args(["-H", &engine.host(), "info", "-f", "{{.Name}}"])
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), "here\n");
+    assert!(
+        stderr(&output).starts_with("WARNING: docker's configuration"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_credential_program_that_has_gone_stops_no_pull() {
+    let engine = Engine::new(|_| answer("200 OK", "{\"status\":\"Status: here\"}\n"));
+    let home = engine.home();
+    std::fs::create_dir(home.join(".docker")).unwrap();
+    std::fs::write(
+        home.join(".docker/config.json"),
+        r#"{"credsStore":"gantry-test-none"}"#,
+    )
+    .unwrap();
+    let output = gantry(&home)
+        .args(["-H", &engine.host(), "pull", "alpine:3"])
+        .output()
+        .unwrap();
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("docker-credential-gantry-test-none") && text.contains("without an account"),
+        "{text}"
+    );
+}

@@ -65,10 +65,22 @@ fn serve(stream: UnixStream, seen: &Mutex<Vec<Call>>, answers: &Answers) {
     while let Some(call) = read(&mut reader) {
         seen.lock().unwrap().push(call.clone());
         let answer = answers(&call);
-        if writer.write_all(&answer).is_err() || !has_length(&answer) {
+        if writer.write_all(&answer).is_err() || !(has_length(&answer) || is_held(&answer)) {
             return;
         }
     }
+}
+
+const HOLD: &str = "x-hold: 1";
+
+fn is_held(answer: &[u8]) -> bool {
+    String::from_utf8_lossy(answer).contains(HOLD)
+}
+
+/// As [`upgraded`], of a process that writes nothing and doesn't end.
+pub fn held() -> Vec<u8> {
+    format!("HTTP/1.1 101 UPGRADED\r\nconnection: Upgrade\r\nupgrade: tcp\r\n{HOLD}\r\n\r\n")
+        .into_bytes()
 }
 
 fn has_length(answer: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::engine::{Engine, answer};
+use crate::engine::{Engine, answer, held};
 use crate::{gantry, stderr, stdout};
 
 fn complaint(arguments: &[&str], reply: (&'static str, &'static str)) -> (Option<i32>, String) {
@@ -116,6 +116,10 @@ fn the_command_lines_own_errors() {
     assert_eq!(code(&["run", "--no-such-flag", "x"]), Some(125));
     assert_eq!(code(&["run", "-m", "lots", "x"]), Some(125));
     assert_eq!(code(&["rename", "one"]), Some(1));
+    assert_eq!(code(&["ps", "word"]), Some(1));
+    for help in [&["ps", "-h"][..], &["help", "ps"], &["help"]] {
+        assert_eq!(code(help), Some(0), "{help:?}");
+    }
     assert_eq!(code(&["run", "--help"]), Some(0));
     assert_eq!(code(&["run", "--restart", "sometimes", "x"]), Some(125));
 }
@@ -180,4 +184,135 @@ fn a_reader_that_leaves_ends_the_program_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(stderr(&output), "");
     assert_eq!(output.status.code(), Some(141));
+}
+
+#[test]
+fn a_template_about_an_engine_that_is_not_there_does_not_hide_that() {
+    let home = tempfile::tempdir().unwrap();
+    let host = format!("unix://{}", home.path().join("none.sock").display());
+    for (verb, template) in [
+        ("version", "{{.Server.Version}}"),
+        ("info", "{{.ServerVersion}}"),
+    ] {
+        let output = gantry(home.path())
+            .args(["-H", &host, verb, "-f", template])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = stderr(&output);
+        assert!(text.starts_with("Cannot connect to the engine"), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_option_is_no_image_and_no_container() {
+    for arguments in [
+        &["run", "--nmae", "web", "alpine"][..],
+        &["create", "--nmae", "web", "alpine"],
+        &["exec", "--nmae", "c", "ls"],
+        &["top", "--nmae", "c"],
+    ] {
+        let (code, text) = complaint(arguments, ("404 Not Found", r#"{"message":"asked"}"#));
+        assert_eq!(code, Some(125), "{arguments:?}: {text}");
+        assert!(text.contains("'--nmae'"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn removing_by_force_what_is_not_there_is_no_failure() {
+    let missing = (
+        "404 Not Found",
+        r#"{"message":"No such container: \u001b[2Jx"}"#,
+    );
+    let (code, text) = complaint(&["rm", "-f", "x"], missing);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        text,
+        "Error response from daemon: No such container: \\u{1b}[2Jx\n"
+    );
+    assert_eq!(complaint(&["rm", "x"], missing).0, Some(1));
+}
+
+#[test]
+fn an_archive_replaces_files_only() {
+    let engine = Engine::new(|_| answer("200 OK", "an archive"));
+    let home = engine.home();
+    let socket = home.join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::fs::write(home.join("file"), "old").unwrap();
+    std::os::unix::fs::symlink("file", home.join("link")).unwrap();
+    let save = |name: &str| {
+        gantry(&home)
+            .args(["-H", &engine.host(), "save", "x", "-o"])
+            .arg(home.join(name))
+            .output()
+            .unwrap()
+    };
+    for name in ["socket", "."] {
+        let output = save(name);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(
+            stderr(&output).contains("Name a file"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    assert_eq!(engine.lines().len(), 0, "refused before anything is asked");
+    assert!(!std::fs::symlink_metadata(&socket).unwrap().is_file());
+    assert!(save("link").status.success());
+    assert!(
+        std::fs::symlink_metadata(home.join("link"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(
+        std::fs::read_to_string(home.join("file")).unwrap(),
+        "an archive"
+    );
+}
+
+#[test]
+fn a_container_that_ignores_the_person_is_left_at_the_third_time() {
+    let engine = Engine::new(|call| match call.line.as_str() {
+        line if line.contains("/create") => answer("201 Created", r#"{"Id":"abc","Warnings":[]}"#),
+        line if line.contains("/attach") => held(),
+        // Headers only: the container goes on.
+        line if line.contains("/wait") => b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n".to_vec(),
+        _ => answer("204 No Content", ""),
+    });
+    let child = gantry(&engine.home())
+        .args(["-H", &engine.host(), "run", "alpine"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let seen = |what: &str, times: usize| {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while engine
+            .lines()
+            .iter()
+            .filter(|line| line.contains(what))
+            .count()
+            < times
+        {
+            assert!(
+                std::time::Instant::now() < end,
+                "no {what} after {:?}",
+                engine.lines()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    seen("/start", 1);
+    for times in 1..=3 {
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        seen("/kill?signal=INT", times);
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(
+        stderr(&output).contains("gantry kill abc"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -255,3 +255,178 @@ fn a_streamed_archive_waits_for_the_version() {
     );
     assert_eq!(engine.calls()[1].body.len(), 700_000);
 }
+
+/// An engine whose container writes nothing and ends with 42.
+fn quiet_container() -> Engine {
+    Engine::new(|call| match call.line.as_str() {
+        line if line.contains("/create") => answer("201 Created", r#"{"Id":"abc","Warnings":[]}"#),
+        line if line.contains("/attach") => upgraded(b""),
+        line if line.contains("/wait") => answer("200 OK", r#"{"StatusCode":42}"#),
+        _ => answer("204 No Content", ""),
+    })
+}
+
+#[test]
+fn the_id_file_is_made_before_the_container() {
+    let engine = quiet_container();
+    let run = |file: &std::path::Path| {
+        gantry(&engine.home())
+            .args(["-H", &engine.host(), "run", "-d", "--cidfile"])
+            .arg(file)
+            .arg("alpine")
+            .output()
+            .unwrap()
+    };
+    let output = run(&engine.home().join("no/such/folder/id"));
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).contains("no/such/folder/id"));
+    assert_eq!(engine.lines().len(), 0, "no container is made");
+    let file = engine.home().join("id");
+    assert_eq!(stdout(&run(&file)), "abc\n");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "abc");
+    let again = run(&file);
+    assert!(stderr(&again).contains("container ID file found"));
+
+    let refusing = Engine::new(|_| answer("409 Conflict", r#"{"message":"taken"}"#));
+    let file = refusing.home().join("id");
+    let output = gantry(&refusing.home())
+        .args(["-H", &refusing.host(), "run", "-d", "--cidfile"])
+        .arg(&file)
+        .arg("alpine")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(!file.exists(), "it would keep the next try from starting");
+}
+
+#[test]
+fn a_container_that_cannot_start_has_told_its_id() {
+    let engine = Engine::new(|call| match call.line.as_str() {
+        line if line.contains("/create") => answer("201 Created", r#"{"Id":"abc","Warnings":[]}"#),
+        _ => answer(
+            "500 Internal Server Error",
+            r#"{"message":"port is already allocated"}"#,
+        ),
+    });
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "run", "-d", "alpine"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(stdout(&output), "abc\n");
+    assert_eq!(
+        stderr(&output),
+        "gantry: Error response from daemon: port is already allocated\n"
+    );
+}
+
+#[test]
+fn the_persons_detach_keys_are_told_to_the_engine() {
+    let engine = quiet_container();
+    let docker = engine.home().join(".docker");
+    std::fs::create_dir(&docker).unwrap();
+    std::fs::write(docker.join("config.json"), r#"{"detachKeys":"ctrl-a,d"}"#).unwrap();
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "run", "alpine"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(42));
+    let lines = engine.lines();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("/attach?") && line.ends_with("&detachKeys=ctrl-a%2Cd")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn inspected_as_json_all_are_one_list() {
+    let engine = Engine::new(|_| answer("200 OK", r#"{"Z":1,"A":"<&>"}"#));
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "inspect", "-f", "json", "x", "y"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        stdout(&output),
+        "[{\"Z\":1,\"A\":\"<&>\"},{\"Z\":1,\"A\":\"<&>\"}]\n"
+    );
+}
+
+#[test]
+fn what_has_no_value_prints_as_docker_prints_it() {
+    let engine = Engine::new(|_| answer("200 OK", r#"{"Config":{"Cmd":null}}"#));
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "inspect", "x", "-f"])
+        .arg("{{.Config.Cmd}}|{{.Config.StopSignal}}|{{.Config.Healthcheck}}|{{.Config.Labels}}|{{json .Config.Cmd}}")
+        .output()
+        .unwrap();
+    assert_eq!(
+        stdout(&output),
+        "[]||<nil>|map[]|null\n",
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_name_that_several_have_is_told_as_such() {
+    let engine = Engine::new(|_| {
+        answer(
+            "400 Bad Request",
+            r#"{"message":"multiple IDs found with provided prefix: a"}"#,
+        )
+    });
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "inspect", "a"])
+        .output()
+        .unwrap();
+    assert!(
+        stderr(&output).contains("multiple IDs"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn what_is_copied_through_a_link_keeps_the_links_name() {
+    use base64::Engine as _;
+    let archive = {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(2);
+        header.set_mode(0o644);
+        builder
+            .append_data(&mut header, "target", &b"hi"[..])
+            .unwrap();
+        builder.into_inner().unwrap()
+    };
+    let stat = |mode: u32, link: &str| {
+        let json = format!(r#"{{"name":"x","size":0,"mode":{mode},"linkTarget":"{link}"}}"#);
+        base64::prelude::BASE64_STANDARD.encode(json)
+    };
+    let (link, file) = (stat(1 << 27, "/etc/target"), stat(0o644, ""));
+    let engine = Engine::new(move |call| {
+        let (stat, body) = match call.line.split(' ').next() {
+            Some("HEAD") => (&link, &[][..]),
+            _ => (&file, archive.as_slice()),
+        };
+        let mut bytes = format!(
+            "HTTP/1.1 200 OK\r\nx-docker-container-path-stat: {stat}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(body);
+        bytes
+    });
+    let output = gantry(&engine.home())
+        .args(["-H", &engine.host(), "cp", "-L", "c:/etc/link"])
+        .arg(engine.home())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        std::fs::read_to_string(engine.home().join("link")).unwrap(),
+        "hi"
+    );
+}

@@ -1,5 +1,7 @@
 //! `inspect`: an object exactly as the daemon describes it.
 
+mod zeros;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use crate::daemon::segment;
 use crate::error::{CliError, Result};
 use crate::flags::format::ObjectFormat;
 use crate::output;
-use crate::template::Template;
+use crate::template::{Mode, Template};
 
 /// What can be inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,7 +91,11 @@ pub async fn inspect(
             Err(error) => errors.push(error),
         }
     }
-    output::print(&render(&found, template.as_ref())?)?;
+    if format.is_json() {
+        output::line(Value::Array(found))?;
+    } else {
+        output::print(&render(&found, template.as_ref())?)?;
+    }
     if errors.is_empty() {
         return Ok(());
     }
@@ -114,6 +120,16 @@ async fn one(app: &App, kind: Option<Kind>, name: &str, size: bool) -> Result<Va
             &[]
         };
         match app.daemon()?.get_json(&tried.path(name), query).await {
+            // Several of this kind: which is meant?
+            Err(CliError::Daemon {
+                status: 400,
+                message,
+            }) if kind.is_none() && message.to_lowercase().contains("multiple ids") => {
+                return Err(CliError::Daemon {
+                    status: 400,
+                    message,
+                });
+            }
             // Not of this kind; a name outside a kind's grammar can't be of it either.
             Err(CliError::Daemon {
                 status: 400 | 404 | 501,
@@ -131,7 +147,7 @@ fn render(objects: &[Value], template: Option<&Template>) -> Result<String> {
         Some(template) => {
             let mut out = String::new();
             for object in objects {
-                out.push_str(&template.render(object)?);
+                out.push_str(&template.render_with(object, &zeros::Zeros, Mode::Data)?);
                 out.push('\n');
             }
             Ok(out)
