@@ -180,8 +180,8 @@ impl ConfigFile {
         // The temporary file is made with mode 0600.
         let mut file =
             tempfile::NamedTempFile::new_in(folder).map_err(CliError::file("write in", folder))?;
+        keep_owner(&path, file.as_file());
         file.write_all(&out)
-            .and_then(|()| keep_owner(&path, file.as_file()))
             .and_then(|()| file.as_file().sync_all())
             .map_err(CliError::file("write", &path))?;
         file.persist(&path)
@@ -199,22 +199,17 @@ fn create_private(dir: &Path) -> std::io::Result<()> {
     builder.create(dir)
 }
 
-/// Root writing a person's file (`sudo` with their home kept) leaves it theirs.
+/// Root writing a person's file (`sudo` with their home kept) leaves it theirs. Who may not give files away keeps it.
 #[cfg(unix)]
-fn keep_owner(path: &Path, file: &std::fs::File) -> std::io::Result<()> {
+fn keep_owner(path: &Path, file: &std::fs::File) {
     use std::os::unix::fs::{MetadataExt, fchown};
-    match std::fs::metadata(path) {
-        Ok(old) if old.uid() != file.metadata()?.uid() => {
-            fchown(file, Some(old.uid()), Some(old.gid()))
-        }
-        _ => Ok(()),
+    if let Ok(old) = std::fs::metadata(path) {
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
     }
 }
 
 #[cfg(not(unix))]
-fn keep_owner(_path: &Path, _file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
-}
+fn keep_owner(_path: &Path, _file: &std::fs::File) {}
 
 #[cfg(test)]
 mod tests {
