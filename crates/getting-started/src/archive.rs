@@ -1,7 +1,6 @@
 //! The image as an archive: OCI image layout (image-spec, "image-layout.md")
-//! in one tar. The same sources give the same bytes.
-
-use std::fmt::Write as _;
+//! in one tar, and the `manifest.json` that engines want which don't know that
+//! layout. The same sources give the same bytes.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -50,6 +49,12 @@ pub fn archive() -> Vec<u8> {
 
     let config = out.blob(CONFIG, config.to_string().as_bytes());
     let layers: Vec<Value> = layers.iter().map(|layer| out.blob(LAYER, layer)).collect();
+    let path = |descriptor: &Value| blob_name(descriptor["digest"].as_str().unwrap_or_default());
+    let dockers = json!([{
+        "Config": path(&config),
+        "RepoTags": [REFERENCE],
+        "Layers": layers.iter().map(path).collect::<Vec<_>>(),
+    }]);
     let manifest =
         json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
     let mut entry = out.blob(MANIFEST, manifest.to_string().as_bytes());
@@ -63,6 +68,7 @@ pub fn archive() -> Vec<u8> {
         "manifests": [entry],
     });
     out.file("index.json", index.to_string().as_bytes(), 0o644);
+    out.file("manifest.json", dockers.to_string().as_bytes(), 0o644);
     out.end()
 }
 
@@ -98,6 +104,11 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
+/// Where a blob is in the archive.
+fn blob_name(digest: &str) -> String {
+    format!("blobs/sha256/{}", digest.trim_start_matches("sha256:"))
+}
+
 /// A tar in memory, which nothing can refuse.
 struct Tar(tar::Builder<Vec<u8>>);
 
@@ -128,9 +139,7 @@ impl Tar {
     /// Adds a blob and gives its descriptor (image-spec, "descriptor.md").
     fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = digest(bytes);
-        let mut name = "blobs/sha256/".to_owned();
-        let _ = write!(name, "{}", digest.trim_start_matches("sha256:"));
-        self.file(&name, bytes, 0o644);
+        self.file(&blob_name(&digest), bytes, 0o644);
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
@@ -182,6 +191,21 @@ mod tests {
         {
             assert_eq!(&layer["digest"], diff_id);
             assert!(!entries(named(&files, layer)).is_empty());
+        }
+        let dockers: Value = serde_json::from_slice(&files["manifest.json"]).expect("its JSON");
+        assert_eq!(dockers[0]["RepoTags"][0], REFERENCE);
+        let named_by = |name: &Value| files[name.as_str().expect("a name")].as_slice();
+        assert_eq!(
+            named_by(&dockers[0]["Config"]),
+            named(&files, &manifest["config"])
+        );
+        for (name, layer) in dockers[0]["Layers"]
+            .as_array()
+            .expect("layers")
+            .iter()
+            .zip(layers)
+        {
+            assert_eq!(named_by(name), named(&files, layer));
         }
         assert_eq!(archive(), archive());
     }
