@@ -348,6 +348,27 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn insecure_is_what_was_named() {
+        let options = Options {
+            insecure_registries: vec!["plain.example".into(), "192.0.2.0/24".into()],
+            ..Options::default()
+        };
+        let registries = Registries::new(&options).expect("settings");
+        for (registry, insecure) in [
+            ("plain.example", true),
+            ("plain.example:5000", false),
+            ("192.0.2.7:5000", true),
+            ("198.51.100.7:5000", false),
+        ] {
+            assert_eq!(
+                registries.is_insecure(registry).await,
+                insecure,
+                "{registry}"
+            );
+        }
+    }
+
     #[test]
     fn tls_is_not_left_by_a_redirect() {
         let url = |text: &str| Url::parse(text).expect("a URL");
