@@ -286,27 +286,10 @@ fn a_container_that_ignores_the_person_is_left_at_the_third_time() {
         .spawn()
         .unwrap();
     let pid = rustix::process::Pid::from_child(&child);
-    let seen = |what: &str, times: usize| {
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while engine
-            .lines()
-            .iter()
-            .filter(|line| line.contains(what))
-            .count()
-            < times
-        {
-            assert!(
-                std::time::Instant::now() < end,
-                "no {what} after {:?}",
-                engine.lines()
-            );
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    };
-    seen("/start", 1);
+    seen(&engine, "/start", 1);
     for times in 1..=3 {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-        seen("/kill?signal=INT", times);
+        seen(&engine, "/kill?signal=INT", times);
     }
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
@@ -315,4 +298,44 @@ fn a_container_that_ignores_the_person_is_left_at_the_third_time() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_hangup_that_is_to_be_ignored_is() {
+    let engine = Engine::new(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".to_vec());
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "nohup"])
+        .arg(env!("CARGO_BIN_EXE_gantry"))
+        .args(["-H", &engine.host(), "events"])
+        .env("HOME", engine.home())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    seen(&engine, "/events", 1);
+    for signal in [rustix::process::Signal::HUP, rustix::process::Signal::TERM] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143));
+}
+
+/// Waits until the engine has been called so often.
+fn seen(engine: &Engine, what: &str, times: usize) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let calls = || {
+        engine
+            .lines()
+            .iter()
+            .filter(|line| line.contains(what))
+            .count()
+    };
+    while calls() < times {
+        assert!(
+            std::time::Instant::now() < end,
+            "no {what} in {:?}",
+            engine.lines()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
