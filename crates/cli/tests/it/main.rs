@@ -8,6 +8,7 @@
 mod choosing;
 mod engine;
 mod failures;
+mod showing;
 mod talking;
 
 use std::process::{Command, Output, Stdio};
