@@ -107,7 +107,7 @@ mod tests {
         make(&dirs.data).unwrap();
         std::fs::create_dir(&dirs.state).unwrap();
         let mut at = openat(CWD, dirs.data.join("upper"), OFlags::PATH, Mode::empty()).unwrap();
-        for _ in 0..5000 {
+        for _ in 0..1500 {
             mkdirat(&at, "d", Mode::RWXU).unwrap();
             at = openat(&at, "d", OFlags::PATH, Mode::empty()).unwrap();
         }

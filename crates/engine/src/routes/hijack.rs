@@ -1,7 +1,7 @@
 //! Connections that turn into a process's stdio: attach and exec.
 //!
 //! A client that asks for an upgrade gets `101 UPGRADED` and the raw connection, half-close of its input included. One
-//! that doesn't gets the output as a body that streams.
+//! that doesn't gets the output as a body that streams, and its own body is the input.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,16 +9,18 @@ use std::os::fd::OwnedFd;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
+use bytes::{Bytes, BytesMut};
+use futures::future::{FusedFuture as _, FutureExt as _};
+use futures::{Stream, StreamExt as _};
 use gantry_runtime::AttachStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::body::Body as _;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use rustix::event::epoll;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio_util::io::ReaderStream;
 
 use crate::containers::detach::DetachKeys;
 
@@ -28,6 +30,8 @@ const BLOCK: usize = 32 << 10;
 /// A connection about to be taken over.
 pub struct Hijack {
     upgrade: Option<OnUpgrade>,
+    /// What the request brings along, unless that was read already.
+    body: Body,
     media: &'static str,
 }
 
@@ -44,13 +48,18 @@ pub struct Session {
 impl Hijack {
     /// Looks at what the client asks for. `is_raw` says that a terminal's bytes are sent, not frames.
     pub fn of(request: &mut Request, is_raw: bool) -> Hijack {
+        let body = std::mem::take(request.body_mut());
         let upgrade = wants_upgrade(request.headers()).then(|| hyper::upgrade::on(request));
         let media = if is_raw {
             "application/vnd.docker.raw-stream"
         } else {
             "application/vnd.docker.multiplexed-stream"
         };
-        Hijack { upgrade, media }
+        Hijack {
+            upgrade,
+            body,
+            media,
+        }
     }
 
     /// Answers, and runs the session when `ready` gives one; `None` ends the connection at once. `finish` is awaited
@@ -80,22 +89,15 @@ impl Hijack {
             }
             None => {
                 // Polled by the connection: when the client leaves, all of this is dropped.
+                let mut input = self.body;
                 let body = futures::stream::once(async move {
-                    let session = ready.await;
-                    let (before, stream) = match session {
+                    let (before, stream) = match ready.await {
                         Some(session) => (session.before, session.stream),
                         None => (Vec::new(), None),
                     };
-                    let output = stream.map(|stream| (stream.output, stream.stdin));
-                    let head =
-                        futures::stream::iter([Ok::<_, io::Error>(bytes::Bytes::from(before))]);
-                    let tail = futures::stream::iter(output).flat_map(|(output, stdin)| {
-                        // Held: letting go of it would end the process's input for others.
-                        ReaderStream::with_capacity(output, BLOCK).map(move |item| {
-                            let _held = &stdin;
-                            item
-                        })
-                    });
+                    let head = futures::stream::iter([Ok::<_, io::Error>(Bytes::from(before))]);
+                    let tail = futures::stream::iter(stream)
+                        .flat_map(move |stream| exchange(stream, std::mem::take(&mut input)));
                     let end = futures::stream::once(finish).filter_map(|()| async { None });
                     head.chain(tail).chain(end)
                 })
@@ -129,6 +131,31 @@ impl Hijack {
         ];
         (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
     }
+}
+
+/// A process's output, while `body` is fed to it. Without a body its input is left as it is, for others.
+fn exchange(stream: AttachStream, body: Body) -> impl Stream<Item = io::Result<Bytes>> {
+    let AttachStream { output, stdin } = stream;
+    let mut input = Some(stdin);
+    let feeding = (!body.is_end_stream()).then(|| input.take()).flatten();
+    let fed = async move {
+        if let Some(stdin) = feeding {
+            feed(&[], super::body::reader(body), stdin, None).await;
+        }
+    };
+    let state = (output, Box::pin(fed.fuse()), input);
+    futures::stream::try_unfold(state, |(mut output, mut fed, held)| async move {
+        let mut block = BytesMut::with_capacity(BLOCK);
+        let read = output.read_buf(&mut block);
+        tokio::pin!(read);
+        let read = loop {
+            tokio::select! {
+                read = &mut read => break read?,
+                () = &mut fed, if !fed.is_terminated() => {}
+            }
+        };
+        Ok((read > 0).then(|| (block.freeze(), (output, fed, held))))
+    })
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {

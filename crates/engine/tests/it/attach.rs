@@ -50,6 +50,35 @@ fn without_an_upgrade_the_output_is_a_body() {
 }
 
 #[test]
+fn without_an_upgrade_the_request_s_body_is_the_input() {
+    let world = world();
+    create(
+        &world,
+        "box",
+        &json!({ "Image": "busybox", "Cmd": ["sh", "-c", "cat; echo end"], "OpenStdin": true, "StdinOnce": true }),
+    );
+    let mut attached = Open::new(
+        &world,
+        &format!(
+            "POST /containers/box/attach?{ALL} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ),
+    );
+    start(&world, "box");
+    attached.write(b"6\r\nfirst\n\r\n");
+    let mut line = String::new();
+    while !line.contains("first\n") {
+        line = attached.line();
+    }
+    attached.write(b"7\r\nsecond\n\r\n0\r\n\r\n");
+    let rest = attached.rest();
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(
+        rest.contains("second\n") && rest.contains("end\n"),
+        "{rest:?}"
+    );
+}
+
+#[test]
 fn whoever_leaves_is_noticed_though_nothing_is_written() {
     let world = world();
     create(
