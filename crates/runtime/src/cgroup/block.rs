@@ -1,5 +1,9 @@
 //! Block I/O of a group.
 
+use std::path::Path;
+
+use super::flat::{keyed, read};
+
 /// How much of one kind of operation went to one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockCount {
@@ -58,4 +62,30 @@ pub(super) fn parse_v2(text: &str) -> (Vec<BlockCount>, Vec<BlockCount>) {
         }
     }
     (bytes, operations)
+}
+
+/// The bytes that these processes, and the children that they have waited for, had read from and written to disks:
+/// `/proc/<pid>/io`, which knows no devices (proc_pid_io(5)).
+pub(super) fn of_processes(pids: &[u32]) -> Vec<BlockCount> {
+    let (mut bytes_read, mut written) = (0u64, 0u64);
+    for pid in pids {
+        // One that has ended meanwhile has told its counts to its parent.
+        let text = read(&Path::new("/proc").join(pid.to_string()).join("io")).unwrap_or_default();
+        let counts = keyed(&text.replace(':', ""));
+        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
+        bytes_read = bytes_read.saturating_add(count("read_bytes"));
+        // What was deleted before it came to a disk was told as written.
+        let kept = count("write_bytes").saturating_sub(count("cancelled_write_bytes"));
+        written = written.saturating_add(kept);
+    }
+    [("read", bytes_read), ("write", written)]
+        .into_iter()
+        .filter(|(_, value)| *value > 0)
+        .map(|(operation, value)| BlockCount {
+            major: 0,
+            minor: 0,
+            operation: operation.to_owned(),
+            value,
+        })
+        .collect()
 }

@@ -206,7 +206,7 @@ impl Cgroup {
         if self.is_unified() {
             return Ok(block::parse_v2(&text("io.stat")?));
         }
-        // The first two are filled where the BFQ or CFQ scheduler serves the device; the last one always.
+        // The first two are filled where the BFQ or CFQ scheduler serves the device; the last one elsewhere.
         let first = |names: [&str; 3]| -> Result<Vec<BlockCount>, CgroupError> {
             for name in names {
                 let counts = block::parse_v1(&text(name)?);
@@ -216,12 +216,19 @@ impl Cgroup {
             }
             Ok(Vec::new())
         };
+        let counted = first([
+            "blkio.bfq.io_service_bytes_recursive",
+            "blkio.io_service_bytes_recursive",
+            "blkio.throttle.io_service_bytes_recursive",
+        ])?;
         Ok((
-            first([
-                "blkio.bfq.io_service_bytes_recursive",
-                "blkio.io_service_bytes_recursive",
-                "blkio.throttle.io_service_bytes_recursive",
-            ])?,
+            // Kernels since 6.10 count there only where a throttle is set, and writes that go through the page cache
+            // were never counted.
+            if counted.is_empty() {
+                block::of_processes(&self.pids()?)
+            } else {
+                counted
+            },
             first([
                 "blkio.bfq.io_serviced_recursive",
                 "blkio.io_serviced_recursive",

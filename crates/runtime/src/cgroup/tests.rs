@@ -303,6 +303,27 @@ fn block_figures_of_v1() {
 }
 
 #[test]
+fn block_figures_of_processes_are_their_own_and_their_childrens() {
+    let pids = [std::process::id()];
+    let written = || {
+        let counts = block::of_processes(&pids);
+        let write = counts.iter().find(|count| count.operation == "write");
+        write.map_or(0, |count| count.value)
+    };
+    let before = written();
+    // Not in /tmp, which may be in memory.
+    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let dd = std::process::Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k", "count=16", "conv=fsync"])
+        .arg(format!("of={}", folder.path().join("file").display()))
+        .output()
+        .unwrap();
+    assert!(dd.status.success(), "{dd:?}");
+    assert!(written() >= before + 16 * 64 * 1024);
+    assert_eq!(block::of_processes(&[]), []);
+}
+
+#[test]
 fn weights_span_their_range() {
     assert_eq!(
         [0, 2, 1024, 262_144, u64::MAX].map(weight),
