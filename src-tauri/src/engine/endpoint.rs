@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub const DEFAULT_SOCKET: &str = "/run/gantry/gantry.sock";
 
 /// Seconds until a request without an answer fails; streams are not bounded by it.
-const TIMEOUT: u64 = 120;
+pub const TIMEOUT: u64 = 120;
 
 /// An address, and whether an engine there is ours to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,22 +67,24 @@ impl Endpoint {
             });
         }
         if let Some(url) = variable("DOCKER_HOST") {
-            return Ok(Self {
-                address: parse("DOCKER_HOST", &url)?,
-                supervised: false,
-            });
+            return Ok(Self::named(parse("DOCKER_HOST", &url)?));
         }
         let folder = docker_config_folder();
         let context = variable("DOCKER_CONTEXT").or_else(|| current_context(folder.as_deref()?));
         match (context, folder) {
-            (Some(name), Some(folder)) if name != "default" => Ok(Self {
-                address: context_address(&folder, &name)?,
-                supervised: false,
-            }),
-            _ => Ok(Self {
-                address: Address::Unix(DEFAULT_SOCKET.into()),
-                supervised: true,
-            }),
+            (Some(name), Some(folder)) if name != "default" => {
+                Ok(Self::named(context_address(&folder, &name)?))
+            }
+            _ => Ok(Self::named(Address::Unix(DEFAULT_SOCKET.into()))),
+        }
+    }
+
+    /// Gantry's own socket is ours, however it is named: the README has people put it in `DOCKER_HOST`.
+    fn named(address: Address) -> Self {
+        let supervised = address == Address::Unix(DEFAULT_SOCKET.into());
+        Self {
+            address,
+            supervised,
         }
     }
 
@@ -203,6 +205,17 @@ mod tests {
             let error = parse("DOCKER_HOST", url).expect_err(url);
             assert!(error.to_string().contains("DOCKER_HOST"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_gantrys_own_socket_is_supervised() {
+        let supervised = |url| {
+            let address = parse("DOCKER_HOST", url).expect("an address");
+            Endpoint::named(address).supervised
+        };
+        assert!(supervised("unix:///run/gantry/gantry.sock"));
+        assert!(!supervised("unix:///var/run/docker.sock"));
+        assert!(!supervised("tcp://127.0.0.1:2375"));
     }
 
     #[test]
