@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -55,23 +56,50 @@ pub fn registry(name: &str) -> &str {
 
 /// What is stored for `registry`; `None` to pull without credentials.
 pub async fn find(registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
-    let Some(file) = docker_config_folder().map(|folder| folder.join("config.json")) else {
-        return Ok(None);
-    };
-    let bytes = match tokio::fs::read(&file).await {
+    match docker_config_folder() {
+        Some(folder) => find_in(&folder.join("config.json"), registry).await,
+        None => Ok(None),
+    }
+}
+
+async fn find_in(file: &Path, registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
+    let bytes = match tokio::fs::read(file).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(format!("{}: {error}", file.display()))),
     };
     let config: Config = serde_json::from_slice(&bytes)
         .map_err(|error| failed(format!("{}: {error}", file.display())))?;
-    match config
+    let helper = config
         .cred_helpers
         .get(registry)
         .or(config.creds_store.as_ref())
-    {
-        Some(helper) => ask(helper, registry).await,
+        .filter(|helper| !helper.is_empty());
+    match helper {
+        Some(helper) => match ask(helper, registry).await {
+            // It was uninstalled, and its name left behind: public images are pulled all the same.
+            Err(AskError::Missing(program)) => {
+                tracing::warn!(program, "the credential helper is not installed");
+                stored(&config, registry)
+            }
+            Err(AskError::Failed(error)) => Err(error),
+            Ok(found) => Ok(found),
+        },
         None => stored(&config, registry),
+    }
+}
+
+/// Why a helper told nothing.
+enum AskError {
+    /// There is no such program.
+    Missing(String),
+    /// It failed.
+    Failed(CommandError),
+}
+
+impl From<CommandError> for AskError {
+    fn from(error: CommandError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -112,12 +140,10 @@ fn stored(config: &Config, registry: &str) -> Result<Option<DockerCredentials>, 
 }
 
 /// Runs `docker-credential-<helper> get`.
-async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, CommandError> {
+async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, AskError> {
     let program = format!("docker-credential-{helper}");
     if helper.contains('/') {
-        return Err(failed(format!(
-            "\"{helper}\" is no name of a credential helper"
-        )));
+        return Err(failed(format!("\"{helper}\" is no name of a credential helper")).into());
     }
     let said = |error: std::io::Error| failed(format!("{program}: {error}"));
     let work = async {
@@ -128,11 +154,14 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(said)?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => AskError::Missing(program.clone()),
+                _ => said(error).into(),
+            })?;
         if let Some(mut input) = child.stdin.take() {
             input.write_all(registry.as_bytes()).await.map_err(said)?;
         }
-        child.wait_with_output().await.map_err(said)
+        Ok::<_, AskError>(child.wait_with_output().await.map_err(said)?)
     };
     let output = tokio::time::timeout(HELPER_PATIENCE, work)
         .await
@@ -148,7 +177,7 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
         if words.contains("credentials not found") {
             return Ok(None);
         }
-        return Err(failed(format!("{program}: {}", words.trim())));
+        return Err(failed(format!("{program}: {}", words.trim())).into());
     }
     let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
         .map_err(|error| failed(format!("{program}: {error}")))?;
@@ -180,6 +209,23 @@ mod tests {
         assert_eq!(registry("docker.io/library/nginx"), HUB);
         assert_eq!(registry("localhost/x"), "localhost");
         assert_eq!(registry("reg.example:5000/a/b"), "reg.example:5000");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_not_there_is_no_reason_not_to_pull() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.json");
+        for store in ["", "left-behind-by-no-one"] {
+            let config = format!(
+                r#"{{"credsStore":"{store}","auths":{{"reg.example":{{"auth":"YW5uYTpwYXNz"}}}}}}"#
+            );
+            std::fs::write(&file, config).expect("a file");
+            let hub = find_in(&file, HUB).await.expect("no failure");
+            assert!(hub.is_none(), "{store}");
+            let found = find_in(&file, "reg.example").await.expect("no failure");
+            let found = found.expect("what the file itself holds");
+            assert_eq!(found.username.as_deref(), Some("anna"), "{store}");
+        }
     }
 
     #[test]
