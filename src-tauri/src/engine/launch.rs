@@ -40,6 +40,12 @@ pub enum LaunchError {
     /// Permission was not given.
     #[error("permission to start the engine was not given")]
     Declined,
+    /// Nobody could be asked, or may give it.
+    #[error("{last_words}")]
+    NotAsked {
+        /// What pkexec said.
+        last_words: String,
+    },
     /// The socket can't be handed to the person.
     #[error(transparent)]
     Group(#[from] GroupError),
@@ -75,7 +81,7 @@ impl LaunchError {
     pub fn reason(&self) -> AwayReason {
         match self {
             Self::Missing { .. } => AwayReason::BinaryMissing,
-            Self::NoPkexec { .. } => AwayReason::NoPrivilege,
+            Self::NoPkexec { .. } | Self::NotAsked { .. } => AwayReason::NoPrivilege,
             Self::Declined => AwayReason::Declined,
             Self::Group(_) => AwayReason::SharedGroup,
             Self::Ended { .. } | Self::Log { .. } | Self::NoHome | Self::Run { .. } => {
@@ -95,7 +101,8 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
         .ok()
         .filter(|file| !file.is_empty())
     {
-        arguments.extend(["--config-file".into(), file]);
+        let file = std::path::absolute(&file).unwrap_or_else(|_| file.into());
+        arguments.extend(["--config-file".into(), file.to_string_lossy().into_owned()]);
     }
     if socket != Path::new(DEFAULT_SOCKET) {
         arguments.extend(["--host".into(), format!("unix://{}", socket.display())]);
@@ -109,7 +116,9 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
                 command: format!("{} {}", gantryd.display(), arguments.join(" ")),
             });
         };
-        arguments.insert(0, gantryd.to_string_lossy().into_owned());
+        // Its own way to ask reads a terminal that the app is in the background of, and would wait there for ever.
+        arguments.insert(0, "--disable-internal-agent".into());
+        arguments.insert(1, gantryd.to_string_lossy().into_owned());
         asking();
         (pkexec, arguments)
     };
@@ -160,15 +169,18 @@ async fn await_ready(child: &mut Child, log: &mut Log, by_pkexec: bool) -> Resul
             changed = log.watch.changed() => changed.map_err(Waiting::Log)?,
             status = child.wait() => {
                 let status = status.map_err(Waiting::Log)?;
-                // pkexec: 126 when the person dismissed the dialog, 127 when they may not or nobody could ask.
-                if by_pkexec && matches!(status.code(), Some(126 | 127)) {
-                    return Err(Waiting::Launch(LaunchError::Declined));
-                }
                 let mut last_words = log.last_words().map_err(Waiting::Log)?;
                 if last_words.is_empty() {
-                    last_words = format!("gantryd ended: {status}");
+                    let ended = if by_pkexec { "pkexec" } else { "gantryd" };
+                    last_words = format!("{ended} ended: {status}");
                 }
-                return Err(Waiting::Launch(LaunchError::Ended { last_words }));
+                return Err(Waiting::Launch(match status.code() {
+                    // pkexec: the person dismissed the dialog.
+                    Some(126) if by_pkexec => LaunchError::Declined,
+                    // They may not, or nobody could ask.
+                    Some(127) if by_pkexec => LaunchError::NotAsked { last_words },
+                    _ => LaunchError::Ended { last_words },
+                }));
             }
         }
     }
@@ -262,4 +274,61 @@ fn log_file(uid: u32) -> Result<PathBuf, LaunchError> {
         (None, None) => return Err(LaunchError::NoHome),
     };
     Ok(state.join("gantryd.log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a program that says and does this in the place of pkexec or gantryd.
+    async fn told(script: &str, by_pkexec: bool) -> Option<LaunchError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut log = Log::create(&folder.path().join("log")).expect("a log");
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stderr(log.writer().expect("a log"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("sh");
+        match await_ready(&mut child, &mut log, by_pkexec).await {
+            Ok(()) => None,
+            Err(Waiting::Launch(error)) => Some(error),
+            Err(Waiting::Log(error)) => panic!("the log: {error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_first_answer_is_told_by_its_reason() {
+        let declined = told("echo dismissed >&2; exit 126", true).await;
+        assert!(
+            matches!(declined, Some(LaunchError::Declined)),
+            "{declined:?}"
+        );
+        let nobody = told("echo No authentication agent found. >&2; exit 127", true).await;
+        assert_eq!(
+            nobody.as_ref().map(LaunchError::reason),
+            Some(AwayReason::NoPrivilege)
+        );
+        assert_eq!(
+            nobody.map(|error| error.to_string()).as_deref(),
+            Some("No authentication agent found.")
+        );
+        let ended = told("echo the disk is gone >&2; exit 1", true).await;
+        assert!(
+            matches!(&ended, Some(LaunchError::Ended { last_words }) if last_words == "the disk is gone"),
+            "{ended:?}"
+        );
+        let silent = told("exit 127", false).await;
+        assert!(
+            matches!(&silent, Some(LaunchError::Ended { last_words }) if last_words.contains("127")),
+            "{silent:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_when_it_says_so() {
+        let told = told("echo listening on unix:///x >&2; exec sleep 600", false).await;
+        assert!(told.is_none(), "{told:?}");
+    }
 }
