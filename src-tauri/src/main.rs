@@ -14,6 +14,7 @@ mod error;
 mod getting_started;
 mod images;
 mod inspect;
+mod leave;
 mod links;
 mod logs;
 mod ports;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         .init();
 
     let app = tauri::Builder::default()
+        .plugin(links::stay())
         .manage(engine::Engine::from_environment())
         .manage(streams::Streams::default())
         .manage(terminal::Terminals::default())
@@ -76,11 +78,20 @@ fn main() -> ExitCode {
             tauri::async_runtime::spawn(async move {
                 engine::supervise::run(&handle.state::<engine::Engine>()).await
             });
+            let handle = app.handle().clone();
+            tauri::async_runtime::spawn(async move {
+                if let Err(error) = leave::on_signals(&handle).await {
+                    tracing::warn!(%error, "signals end the app at once");
+                }
+            });
             Ok(())
         })
-        .run(tauri::generate_context!());
+        .build(tauri::generate_context!());
     match app {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(app) => {
+            app.run(leave::on_event);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!(%error, "the window cannot be opened");
             ExitCode::FAILURE

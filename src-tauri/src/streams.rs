@@ -62,26 +62,24 @@ impl Streams {
         stream: u32,
         work: impl FnOnce(Flow) -> F,
     ) -> Result<T, CommandError> {
+        self.open(stream)?.run(work).await
+    }
+
+    /// Makes `stream` known: from here on the page can close it, also before it runs.
+    pub fn open(&self, stream: u32) -> Result<Open<'_>, CommandError> {
         let flow = Flow::new();
-        {
-            let mut known = self.lock();
-            if known.closed_early.remove(&stream) {
-                return Err(CommandError::cancelled());
-            }
-            if let Some(before) = known.open.insert(stream, flow.clone()) {
-                before.cancel.cancel();
-            }
+        let mut known = self.lock();
+        if known.closed_early.remove(&stream) {
+            return Err(CommandError::cancelled());
         }
-        let _entry = Entry {
+        if let Some(before) = known.open.insert(stream, flow.clone()) {
+            before.cancel.cancel();
+        }
+        Ok(Open {
             streams: self,
             stream,
-            cancel: &flow.cancel,
-        };
-        tokio::select! {
-            biased;
-            () = flow.cancel.cancelled() => Err(CommandError::cancelled()),
-            result = work(flow.clone()) => result,
-        }
+            flow,
+        })
     }
 
     fn close(&self, stream: u32) {
@@ -108,17 +106,31 @@ impl Streams {
     }
 }
 
-/// Takes a stream off the list when its work ends, however it ends.
-struct Entry<'a> {
+/// A stream that is known. It is taken off the list when it is dropped.
+pub struct Open<'a> {
     streams: &'a Streams,
     stream: u32,
-    cancel: &'a CancellationToken,
+    flow: Flow,
 }
 
-impl Drop for Entry<'_> {
+impl Open<'_> {
+    /// Runs `work` until it ends or the page closes the stream.
+    pub async fn run<T, F: Future<Output = Result<T, CommandError>>>(
+        &self,
+        work: impl FnOnce(Flow) -> F,
+    ) -> Result<T, CommandError> {
+        tokio::select! {
+            biased;
+            () = self.flow.cancel.cancelled() => Err(CommandError::cancelled()),
+            result = work(self.flow.clone()) => result,
+        }
+    }
+}
+
+impl Drop for Open<'_> {
     fn drop(&mut self) {
         // A stream that was opened again under the same number stays, unless this is it. A cancelled one was taken off.
-        if !self.cancel.is_cancelled() {
+        if !self.flow.cancel.is_cancelled() {
             self.streams.lock().open.remove(&self.stream);
         }
     }
@@ -164,6 +176,15 @@ mod tests {
             .await;
         assert_eq!(result.unwrap_err().code, crate::error::ErrorCode::Cancelled);
         assert!(streams.lock().closed_early.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stream_closed_before_it_runs_does_no_work() {
+        let streams = Streams::default();
+        let open = streams.open(4).expect("open");
+        streams.close(4);
+        let result = open.run(|_| async { Ok(()) }).await;
+        assert_eq!(result.unwrap_err().code, crate::error::ErrorCode::Cancelled);
     }
 
     #[tokio::test]

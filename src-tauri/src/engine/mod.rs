@@ -9,6 +9,7 @@ mod group;
 mod launch;
 pub mod supervise;
 mod sys;
+pub mod wire;
 
 use bollard::Docker;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::error::{CommandError, ErrorCode};
 use endpoint::Endpoint;
+use wire::Wire;
 
 /// What the foot of the window shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +68,7 @@ pub enum AwayReason {
     BadAddress,
     /// `gantryd` is neither beside the app nor on PATH.
     BinaryMissing,
-    /// Not root, and there is no `pkexec` to ask for permission with.
+    /// Not root, and there is no way to ask for permission.
     NoPrivilege,
     /// The person (or the desktop's policy) declined.
     Declined,
@@ -102,8 +104,12 @@ pub struct Engine {
 impl Engine {
     /// For the endpoint that the environment names. Nothing is asked of it before [`supervise::run`].
     pub fn from_environment() -> Self {
+        Self::new(Endpoint::from_environment())
+    }
+
+    fn new(endpoint: Result<Endpoint, endpoint::EndpointError>) -> Self {
         Self {
-            endpoint: Endpoint::from_environment(),
+            endpoint,
             state: watch::Sender::new(EngineState::Connecting),
             client: watch::Sender::new(None),
             events: broadcast::Sender::new(1024),
@@ -117,5 +123,15 @@ impl Engine {
             .borrow()
             .clone()
             .ok_or_else(|| CommandError::new(ErrorCode::EngineAway, "the engine is not running"))
+    }
+
+    /// The same engine for calls whose answer is bytes.
+    pub fn wire(&self) -> Result<Wire, CommandError> {
+        let version = self.client()?.client_version().to_string();
+        let endpoint = self
+            .endpoint
+            .as_ref()
+            .map_err(|error| CommandError::new(ErrorCode::EngineAway, error.to_string()))?;
+        Ok(Wire::new(endpoint.address.clone(), version))
     }
 }

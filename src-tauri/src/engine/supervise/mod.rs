@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::errors::Error as ClientError;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::net::UnixStream;
 
 use super::endpoint::{Address, Endpoint};
@@ -28,18 +29,26 @@ pub async fn run(engine: &Engine) {
     loop {
         engine.state.send_replace(EngineState::Connecting);
         match connect(endpoint).await {
-            Ok((client, state)) => {
-                engine.client.send_replace(Some(client.clone()));
-                engine.state.send_replace(state);
-                follow(engine, &client).await;
+            Ok(found) => {
+                engine.client.send_replace(Some(found.client.clone()));
+                engine.state.send_replace(found.state);
+                let followed = follow(engine, &found.client, found.since.as_deref()).await;
                 engine.client.send_replace(None);
                 // It went away while we watched: whoever stopped it may have meant to. It isn't started behind
                 // their back, but noticed at once when it comes back.
                 (may_start, was_there) = (false, true);
-                if reachable(&endpoint.address).await.is_ok() {
-                    continue;
+                match followed {
+                    // A proxy that lets no events through would be asked without a pause.
+                    Err(refusal @ ClientError::DockerResponseServerError { .. }) => {
+                        engine.away(
+                            endpoint.url(),
+                            AwayReason::BadAnswer,
+                            format!("/events: {refusal}"),
+                        );
+                    }
+                    _ if reachable(&endpoint.address).await.is_ok() => continue,
+                    _ => engine.away(endpoint.url(), AwayReason::Lost, String::new()),
                 }
-                engine.away(endpoint.url(), AwayReason::Lost, String::new());
             }
             Err(Unreached {
                 reason: AwayReason::NotAnswering,
@@ -73,9 +82,18 @@ pub async fn run(engine: &Engine) {
             },
             Err(Unreached { reason, detail }) => engine.away(endpoint.url(), reason, detail),
         }
+        // A second press of the button is meant for what was shown before.
+        let _ = engine.retry.notified().now_or_never();
+        let answers_wrongly = matches!(
+            &*engine.state.borrow(),
+            EngineState::Away {
+                reason: AwayReason::BadAnswer,
+                ..
+            }
+        );
         tokio::select! {
             () = engine.retry.notified() => may_start = endpoint.supervised,
-            () = appears(&endpoint.address) => {}
+            () = appears(&endpoint.address, !answers_wrongly) => {}
         }
     }
 }
@@ -96,14 +114,23 @@ struct Unreached {
     detail: String,
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached> {
+/// An engine that answers.
+struct Found {
+    client: Docker,
+    state: EngineState,
+    /// Its own time before anything was asked of it; `None` where it doesn't tell.
+    since: Option<String>,
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Found, Unreached> {
     reachable(&endpoint.address).await.map_err(unreached)?;
     let talk = async {
         let client = endpoint.client()?.negotiate_version().await?;
         let version = client.version().await?;
-        Ok::<_, bollard::errors::Error>((client, version))
+        let since = client.info().await.ok().and_then(|info| info.system_time);
+        Ok::<_, ClientError>((client, version, since))
     };
-    let (client, version) = match talk.await {
+    let (client, version, since) = match talk.await {
         Ok(answers) => answers,
         Err(error) => {
             // One that was dying still took the connection. What listens on has answered like this.
@@ -123,7 +150,11 @@ async fn connect(endpoint: &Endpoint) -> Result<(Docker, EngineState), Unreached
         version: version.version.unwrap_or_default(),
         api_version: client.client_version().to_string(),
     };
-    Ok((client, state))
+    Ok(Found {
+        client,
+        state,
+        since,
+    })
 }
 
 fn unreached(error: io::Error) -> Unreached {
@@ -143,15 +174,21 @@ async fn reachable(address: &Address) -> io::Result<()> {
     }
 }
 
-/// Passes events on until the engine goes away.
-async fn follow(engine: &Engine, client: &Docker) {
-    let mut events = std::pin::pin!(client.events(Some(EventsOptionsBuilder::new().build())));
-    while let Some(Ok(message)) = events.next().await {
-        if let Some(event) = event(message) {
+/// Passes events on until the engine goes away. What happens between the page's first look and the subscription is
+/// told too, by asking for what happened `since` before that.
+async fn follow(engine: &Engine, client: &Docker, since: Option<&str>) -> Result<(), ClientError> {
+    let mut options = EventsOptionsBuilder::new();
+    if let Some(since) = since {
+        options = options.since(since);
+    }
+    let mut events = std::pin::pin!(client.events(Some(options.build())));
+    while let Some(message) = events.next().await {
+        if let Some(event) = event(message?) {
             // Nobody listens while no view is open.
             let _ = engine.events.send(event);
         }
     }
+    Ok(())
 }
 
 fn event(message: EventMessage) -> Option<EngineEvent> {
@@ -167,10 +204,11 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
     })
 }
 
-/// Waits until something listens at a socket; forever for an address of another kind.
-async fn appears(address: &Address) {
+/// Waits until something listens at a socket; forever for an address of another kind. `at_once` is for an address
+/// where nothing answered: what listens by now has come since.
+async fn appears(address: &Address, at_once: bool) {
     if let Address::Unix(socket) = address {
-        match socket_appears(socket).await {
+        match socket_appears(socket, at_once).await {
             Ok(()) => return,
             // Without the kernel's word there is still the button.
             Err(error) => {
@@ -181,26 +219,34 @@ async fn appears(address: &Address) {
     std::future::pending().await
 }
 
-async fn socket_appears(socket: &Path) -> io::Result<()> {
+async fn socket_appears(socket: &Path, mut at_once: bool) -> io::Result<()> {
     loop {
         let folder = nearest_folder(socket);
         let watch = PathWatch::new(&folder)?;
-        // The folder may have come between the look and the watch.
+        // The folder may have come between the look and the watch, and so may the socket.
         if nearest_folder(socket) != folder {
             continue;
         }
+        if at_once && listens(socket).await {
+            return Ok(());
+        }
         watch.changed().await?;
-        // The kernel tells of bind(2), not of listen(2) a moment later.
-        for _ in 0..20 {
-            match UnixStream::connect(socket).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(_) => break,
+        at_once = true;
+    }
+}
+
+/// The kernel tells of bind(2), not of listen(2) a moment later.
+async fn listens(socket: &Path) -> bool {
+    for _ in 0..20 {
+        match UnixStream::connect(socket).await {
+            Ok(_) => return true,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
+            Err(_) => break,
         }
     }
+    false
 }
 
 fn nearest_folder(socket: &Path) -> PathBuf {
@@ -213,35 +259,4 @@ fn nearest_folder(socket: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_socket_is_noticed_when_it_appears_in_a_folder_that_did_not_exist() {
-        let folder = tempfile::tempdir().expect("folder");
-        let socket = folder.path().join("run/gantry.sock");
-        let waiting = socket_appears(&socket);
-        tokio::pin!(waiting);
-        assert!(futures::poll!(&mut waiting).is_pending());
-        std::fs::create_dir(folder.path().join("run")).expect("folder");
-        assert!(futures::poll!(&mut waiting).is_pending());
-        let _listener = tokio::net::UnixListener::bind(&socket).expect("socket");
-        tokio::time::timeout(Duration::from_secs(60), waiting)
-            .await
-            .expect("noticed")
-            .expect("watched");
-    }
-
-    #[test]
-    fn events_of_an_exec_are_not_passed_on() {
-        let message = |action: &str| EventMessage {
-            action: Some(action.into()),
-            ..Default::default()
-        };
-        assert!(event(message("exec_start: sh")).is_none());
-        assert_eq!(
-            event(message("die")).map(|event| event.action).as_deref(),
-            Some("die")
-        );
-    }
-}
+mod tests;
