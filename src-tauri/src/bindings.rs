@@ -7,7 +7,7 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use crate::{
-    containers, engine, error, getting_started, images, inspect, logs, run, stats, volumes,
+    containers, engine, error, getting_started, images, inspect, logs, ports, run, stats, volumes,
 };
 
 #[test]
@@ -31,6 +31,7 @@ fn bindings_are_fresh() {
         stats::Sample::decl(&config),
         images::Image::decl(&config),
         images::PullStep::decl(&config),
+        ports::Protocol::decl(&config),
         run::RunRequest::decl(&config),
         run::PublishRequest::decl(&config),
         run::MountRequest::decl(&config),

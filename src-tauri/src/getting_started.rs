@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use crate::engine::Engine;
 use crate::engine::commands::page_gone;
 use crate::error::{CommandError, ErrorCode};
+use crate::ports::Protocol;
 use crate::run::{PublishRequest, RunRequest, run};
 use crate::{inspect, ports};
 
@@ -143,21 +144,23 @@ async fn create(engine: &Engine, client: &Docker) -> Result<String, CommandError
         Err(_) => NAME,
     };
     for _ in 0..3 {
-        let port = ports::suggest(engine, wanted).await?;
+        let port = ports::suggest(engine, wanted, Protocol::Tcp).await?;
         let request = RunRequest {
             image: gantry_getting_started::REFERENCE.to_owned(),
             name: name.to_owned(),
             ports: vec![PublishRequest {
                 host: Some(port),
                 container: PORT,
-                protocol: "tcp".into(),
+                protocol: Protocol::Tcp,
             }],
             ..RunRequest::default()
         };
         match run(client, request).await {
             Err(error) if error.code == ErrorCode::Conflict => name = "",
             // The engine refuses a port that something outside this machine's list holds.
-            Err(error) if error.code == ErrorCode::Refused => wanted = port.max(8079) + 1,
+            Err(error) if error.code == ErrorCode::Refused => {
+                wanted = port.max(8079).checked_add(1).unwrap_or(1024);
+            }
             other => return other,
         }
     }
@@ -166,7 +169,7 @@ async fn create(engine: &Engine, client: &Docker) -> Result<String, CommandError
         ports: vec![PublishRequest {
             host: None,
             container: PORT,
-            protocol: "tcp".into(),
+            protocol: Protocol::Tcp,
         }],
         ..RunRequest::default()
     };

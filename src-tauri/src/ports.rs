@@ -5,30 +5,68 @@
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use tauri::State;
 
 use crate::engine::Engine;
 use crate::error::CommandError;
 
-/// State `TCP_LISTEN` in `/proc/net/tcp`.
-const LISTEN: &str = "0A";
+/// A protocol whose ports are counted on their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// As the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The kernel's tables of its sockets, and the state there of one that is waiting: `TCP_LISTEN`, and `TCP_CLOSE`
+    /// for UDP, which has no connections.
+    fn tables(self) -> ([&'static str; 2], &'static str) {
+        match self {
+            Self::Tcp => (["/proc/net/tcp", "/proc/net/tcp6"], "0A"),
+            Self::Udp => (["/proc/net/udp", "/proc/net/udp6"], "07"),
+        }
+    }
+}
 
 /// `wanted` where it is free, else the next free port after it (after 8080 for a port below 1024).
 #[tauri::command]
-pub async fn port_suggest(engine: State<'_, Engine>, wanted: u16) -> Result<u16, CommandError> {
-    suggest(&engine, wanted).await
+pub async fn port_suggest(
+    engine: State<'_, Engine>,
+    wanted: u16,
+    protocol: Protocol,
+) -> Result<u16, CommandError> {
+    suggest(&engine, wanted, protocol).await
 }
 
 /// As [`port_suggest`].
-pub async fn suggest(engine: &Engine, wanted: u16) -> Result<u16, CommandError> {
-    let mut taken = listening().await;
+pub async fn suggest(
+    engine: &Engine,
+    wanted: u16,
+    protocol: Protocol,
+) -> Result<u16, CommandError> {
+    let mut taken = listening(protocol).await;
     let client = engine.client()?;
     for container in client.list_containers(None).await? {
+        let ports = container.ports.unwrap_or_default().into_iter();
         taken.extend(
-            container
-                .ports
-                .unwrap_or_default()
-                .into_iter()
+            ports
+                .filter(|port| {
+                    let typ = port.typ.map(|typ| typ.to_string());
+                    typ.as_deref().unwrap_or("tcp") == protocol.name()
+                })
                 .filter_map(|port| port.public_port),
         );
     }
@@ -50,23 +88,23 @@ fn choose(wanted: u16, taken: &HashSet<u16>) -> u16 {
         .unwrap_or(wanted)
 }
 
-async fn listening() -> HashSet<u16> {
+async fn listening(protocol: Protocol) -> HashSet<u16> {
     let mut taken = HashSet::new();
-    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+    let (tables, state) = protocol.tables();
+    for file in tables {
         // Where IPv6 is off there is no such file.
         if let Ok(table) = tokio::fs::read_to_string(file).await {
-            taken.extend(table.lines().filter_map(listening_port));
+            taken.extend(table.lines().filter_map(|line| port_in(line, state)));
         }
     }
     taken
 }
 
 /// `0: 00000000:1F90 00000000:0000 0A …`
-fn listening_port(line: &str) -> Option<u16> {
+fn port_in(line: &str, state: &str) -> Option<u16> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let local = fields.next()?;
-    let state = fields.nth(1)?;
-    if state != LISTEN {
+    if fields.nth(1)? != state {
         return None;
     }
     u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()
@@ -86,17 +124,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listening_socket_is_seen() {
+    async fn a_socket_that_waits_is_seen_by_its_protocol() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("socket");
         let port = listener.local_addr().expect("address").port();
-        assert!(listening().await.contains(&port));
+        assert!(listening(Protocol::Tcp).await.contains(&port));
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("socket");
+        let port = socket.local_addr().expect("address").port();
+        assert!(listening(Protocol::Udp).await.contains(&port));
     }
 
     #[test]
     fn only_listening_sockets_count() {
         let line = "   1: 0100007F:1F90 00000000:0000 01 00000000:00000000";
-        assert_eq!(listening_port(line), None);
-        assert_eq!(listening_port(&line.replace(" 01 ", " 0A ")), Some(8080));
-        assert_eq!(listening_port("  sl  local_address rem_address   st"), None);
+        assert_eq!(port_in(line, "0A"), None);
+        assert_eq!(port_in(&line.replace(" 01 ", " 0A "), "0A"), Some(8080));
+        assert_eq!(port_in("  sl  local_address rem_address   st", "0A"), None);
     }
 }

@@ -10,6 +10,7 @@ use tauri::State;
 
 use crate::engine::Engine;
 use crate::error::{CommandError, ErrorCode};
+use crate::ports::Protocol;
 
 /// What the run form sends.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -35,8 +36,8 @@ pub struct PublishRequest {
     pub host: Option<u16>,
     /// In the container.
     pub container: u16,
-    /// `tcp` or `udp`.
-    pub protocol: String,
+    /// TCP or UDP.
+    pub protocol: Protocol,
 }
 
 /// A folder of this machine or a volume to mount.
@@ -127,13 +128,10 @@ fn body(request: RunRequest) -> Result<ContainerCreateBody, CommandError> {
     let mut exposed = Vec::new();
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in request.ports {
-        if !matches!(port.protocol.as_str(), "tcp" | "udp") || port.container == 0 {
-            return Err(invalid(format!(
-                "{}/{} is no port",
-                port.container, port.protocol
-            )));
+        if port.container == 0 {
+            return Err(invalid("0 is no port".into()));
         }
-        let key = format!("{}/{}", port.container, port.protocol);
+        let key = format!("{}/{}", port.container, port.protocol.name());
         let binding = PortBinding {
             host_ip: None,
             host_port: Some(port.host.unwrap_or(0).to_string()),
@@ -201,12 +199,12 @@ mod tests {
                 PublishRequest {
                     host: Some(8080),
                     container: 80,
-                    protocol: "tcp".into(),
+                    protocol: Protocol::Tcp,
                 },
                 PublishRequest {
                     host: None,
                     container: 80,
-                    protocol: "tcp".into(),
+                    protocol: Protocol::Tcp,
                 },
             ],
             volumes: vec![MountRequest {
@@ -258,7 +256,7 @@ mod tests {
                 ports: vec![PublishRequest {
                     host: None,
                     container: 0,
-                    protocol: "tcp".into(),
+                    protocol: Protocol::Tcp,
                 }],
                 ..RunRequest::default()
             },

@@ -1,5 +1,5 @@
 import { call } from '../lib/ipc/call';
-import type { Image, ImageDefaults, RunRequest } from '../lib/ipc/types';
+import type { Image, ImageDefaults, Protocol, RunRequest } from '../lib/ipc/types';
 import { shortId } from '../lib/format';
 import { LiveList } from '../lib/live.svelte';
 
@@ -8,7 +8,7 @@ export const images = new LiveList<Image>(() => call('images_list'), ['image', '
 
 export const defaults = (name: string): Promise<ImageDefaults> => call('image_defaults', { name });
 export const run = (request: RunRequest): Promise<string> => call('container_run', { request });
-export const suggestPort = (wanted: number): Promise<number> => call('port_suggest', { wanted });
+export const suggestPort = (wanted: number, protocol: Protocol): Promise<number> => call('port_suggest', { wanted, protocol });
 
 /** One line of the list: an image under one of its names. */
 export interface NamedImage {

@@ -354,6 +354,8 @@ current: number | null,
  */
 total: number | null, };
 
+export type Protocol = "tcp" | "udp";
+
 export type RunRequest = { 
 /**
  * The image's name or id.
@@ -386,9 +388,9 @@ host: number | null,
  */
 container: number, 
 /**
- * `tcp` or `udp`.
+ * TCP or UDP.
  */
-protocol: string, };
+protocol: Protocol, };
 
 export type MountRequest = { 
 /**
