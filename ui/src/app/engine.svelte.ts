@@ -9,6 +9,8 @@ const lists = [containers, images, volumes];
 
 class Engine {
   state = $state.raw<EngineState>({ state: 'connecting' });
+  /** How often an engine was found: each time is another connection. */
+  connection = $state(0);
   #listeners = new Set<(event: EngineEvent) => void>();
 
   get ready(): boolean {
@@ -23,6 +25,7 @@ class Engine {
     }).done.catch(() => undefined);
     open<EngineState>('engine_watch', 'states', {}, (state) => {
       this.state = state;
+      if (state.state === 'ready') this.connection += 1;
       for (const list of lists) {
         if (state.state === 'ready') void list.refresh();
         else list.forget();

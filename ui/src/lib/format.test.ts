@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, bytes, shortId, splitTag } from './format';
+import { ago, bytes, commandLine, shortId, splitTag, stamp } from './format';
 
 describe('bytes', () => {
   it.each([
@@ -18,6 +18,20 @@ describe('ago', () => {
     expect(ago(1000, 1180, 'en')).toBe('3 minutes ago');
     expect(ago(1000, 1180, 'zh-CN')).toBe('3分钟前');
     expect(ago(2000, 1000, 'en')).toBe('now');
+  });
+});
+
+describe('stamp', () => {
+  it('is in the person’s zone', () => {
+    expect(stamp(new Date(2026, 2, 1, 9, 5, 0, 7).toISOString())).toBe('2026-03-01 09:05:00.007');
+    expect(stamp('2026-03-01T10:00:00.000000001Z')).toHaveLength(23);
+    expect(stamp('never')).toBe('never');
+  });
+});
+
+describe('commandLine', () => {
+  it('can be pasted into a shell', () => {
+    expect(commandLine(['sh', '-c', String.raw`printf '\033[0m'; exit`, ''])).toBe(String.raw`sh -c 'printf '\''\033[0m'\''; exit' ''`);
   });
 });
 

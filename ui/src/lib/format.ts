@@ -33,6 +33,20 @@ export function moment(time: string, locale: string): string {
   return Number.isNaN(date.getTime()) ? '' : date.toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
+/** An RFC 3339 time as a log has it, in the person's own zone: `2026-03-01 10:00:00.007`. */
+export function stamp(time: string): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** A command line as a shell would take it. */
+export function commandLine(words: string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+}
+
 /** `sha256:0123…` or a long id as docker shortens it. */
 export function shortId(id: string): string {
   return id.replace(/^sha256:/, '').slice(0, 12);

@@ -1,4 +1,5 @@
 // Lists that follow the engine's events. One load runs at a time; what changes meanwhile makes one more.
+import { coalesced } from './coalesced';
 import { asError } from './ipc/call';
 import type { CommandError, EngineEvent } from './ipc/types';
 
@@ -6,8 +7,10 @@ export class LiveList<T> {
   rows = $state.raw<T[]>([]);
   phase = $state<'loading' | 'ready' | 'failed'>('loading');
   error = $state.raw<CommandError | null>(null);
-  #loading = false;
-  #stale = false;
+  /** Reads the list again. */
+  readonly refresh = coalesced(() => this.#read());
+  /** Which engine is listed: an answer of the one before is none of this one's. */
+  #engine = 0;
 
   /** `kinds` are the kinds of events that change this list. */
   constructor(
@@ -20,28 +23,24 @@ export class LiveList<T> {
     if (event.action === 'gap' || this.kinds.includes(event.kind)) void this.refresh();
   }
 
-  async refresh(): Promise<void> {
-    if (this.#loading) {
-      this.#stale = true;
-      return;
+  async #read(): Promise<void> {
+    const engine = this.#engine;
+    try {
+      const rows = await this.load();
+      if (engine !== this.#engine) return;
+      this.rows = rows;
+      this.phase = 'ready';
+      this.error = null;
+    } catch (thrown) {
+      if (engine !== this.#engine) return;
+      this.error = asError(thrown);
+      this.phase = 'failed';
     }
-    this.#loading = true;
-    do {
-      this.#stale = false;
-      try {
-        this.rows = await this.load();
-        this.phase = 'ready';
-        this.error = null;
-      } catch (thrown) {
-        this.error = asError(thrown);
-        this.phase = 'failed';
-      }
-    } while (this.#stale);
-    this.#loading = false;
   }
 
   /** The engine is gone: what was known is not true any more. */
   forget(): void {
+    this.#engine += 1;
     this.rows = [];
     this.phase = 'loading';
     this.error = null;

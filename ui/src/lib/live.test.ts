@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { coalesced } from './coalesced';
 import { LiveList } from './live.svelte';
 
 it('a burst of events makes one more load, and the last one wins', async () => {
@@ -36,4 +37,29 @@ it('a failure is told, and forgotten by the next success', async () => {
   fail = false;
   await list.refresh();
   expect([list.phase, list.error]).toEqual(['ready', null]);
+});
+
+it('what comes after the engine went away is not shown', async () => {
+  const gates: ((rows: string[]) => void)[] = [];
+  const list = new LiveList(() => new Promise<string[]>((resolve) => gates.push(resolve)), []);
+  const before = list.refresh();
+  list.forget();
+  const after = list.refresh();
+  gates[0]?.(['of the engine before']);
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([list.phase, list.rows]).toEqual(['loading', []]);
+  gates[1]?.(['of this one']);
+  await Promise.all([before, after]);
+  expect([list.phase, list.rows]).toEqual(['ready', ['of this one']]);
+});
+
+it('a load that fails whole does not keep the next one from running', async () => {
+  let runs = 0;
+  const work = coalesced(async () => {
+    runs += 1;
+    if (runs === 1) throw new Error('once');
+  });
+  await expect(work()).rejects.toThrow('once');
+  await work();
+  expect(runs).toBe(2);
 });

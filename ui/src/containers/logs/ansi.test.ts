@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { highlight, parse, plain } from './ansi';
+import { highlight, MOST_SPANS, parse, plain } from './ansi';
 
 const brief = (raw: string): [string, string | null][] => parse(raw).map((span) => [span.text, span.style.fg]);
 
@@ -23,6 +23,14 @@ describe('colours', () => {
     expect(plain('done\r')).toBe('done');
   });
 
+  it('a line of many colours is drawn in few spans, and none of its text is lost', () => {
+    const line = Array.from({ length: 10_000 }, (_, at) => `\x1b[3${at % 8}m${at % 10}`).join('');
+    const spans = parse(line);
+    expect(spans).toHaveLength(MOST_SPANS);
+    expect(spans.map((span) => span.text).join('')).toBe(plain(line));
+    expect(highlight(spans, '5').length).toBeLessThanOrEqual(4 * MOST_SPANS);
+  });
+
   it('an escape cut off at the end is no text', () => {
     expect(plain('x\x1b')).toBe('x');
     expect(plain('x\x1b]0;never ended')).toBe('x');
@@ -40,5 +48,7 @@ describe('highlight', () => {
     expect(marked('a\x1b[31mb\x1b[0mc', 'bc')).toBe('a|[b]|[c]');
     expect(marked('aaa', 'aa')).toBe('[aa]|a');
     expect(marked('nothing', 'x')).toBe('nothing');
+    expect(marked('\x1b[31mab\x1b[32mcd\x1b[33mef', 'bcde')).toBe('a|[b]|[cd]|[e]|f');
+    expect(marked('\x1b[31mab\x1b[0mab', 'ab')).toBe('[ab]|[ab]');
   });
 });

@@ -21,6 +21,9 @@ export interface Span {
   found: boolean;
 }
 
+/** Spans drawn of a line, and matches marked in it: a program that colours each letter must not stop the window. */
+export const MOST_SPANS = 400;
+
 const PLAIN: Style = { fg: null, bg: null, bold: false, dim: false, italic: false, underline: false, inverse: false };
 
 // CSI, OSC (ended by BEL or ST), and shorter escapes; then other control characters but the tab.
@@ -38,21 +41,25 @@ export function plain(raw: string): string {
   return settled(raw).replace(SEQUENCE, '');
 }
 
-/** The line in spans of one style each. */
+/** The line in spans of one style each. What comes after {@link MOST_SPANS} of them is all in one style. */
 export function parse(raw: string): Span[] {
   const line = settled(raw);
   const spans: Span[] = [];
   let style = PLAIN;
   let from = 0;
-  const push = (to: number): void => {
-    if (to > from) spans.push({ text: line.slice(from, to), style, found: false });
+  const push = (text: string): void => {
+    if (text) spans.push({ text, style, found: false });
   };
   for (const match of line.matchAll(SEQUENCE)) {
-    push(match.index);
+    if (spans.length >= MOST_SPANS - 1) {
+      push(line.slice(from).replace(SEQUENCE, ''));
+      return spans;
+    }
+    push(line.slice(from, match.index));
     from = match.index + match[0].length;
     if (match[2] === 'm') style = apply(style, match[1] ?? '');
   }
-  push(line.length);
+  push(line.slice(from));
   return spans;
 }
 
@@ -104,20 +111,25 @@ export function highlight(spans: Span[], query: string): Span[] {
   if (!query) return spans;
   const whole = spans.map((span) => span.text).join('').toLowerCase();
   const found: [number, number][] = [];
-  for (let at = whole.indexOf(query); at >= 0; at = whole.indexOf(query, at + query.length)) found.push([at, at + query.length]);
+  for (let at = whole.indexOf(query); at >= 0 && found.length < MOST_SPANS; at = whole.indexOf(query, at + query.length)) {
+    found.push([at, at + query.length]);
+  }
   if (found.length === 0) return spans;
   const cut: Span[] = [];
   let offset = 0;
+  let next = 0;
   for (const span of spans) {
     let at = 0;
     const push = (to: number, is: boolean): void => {
       if (to > at) cut.push({ ...span, text: span.text.slice(at, to), found: is });
       at = Math.max(at, to);
     };
-    for (const [from, to] of found) {
-      if (to <= offset || from >= offset + span.text.length) continue;
-      push(from - offset, false);
-      push(Math.min(span.text.length, to - offset), true);
+    for (let match = found[next]; match && match[0] < offset + span.text.length; match = found[next]) {
+      push(match[0] - offset, false);
+      push(Math.min(span.text.length, match[1] - offset), true);
+      // One that goes on in the next span is looked at again there.
+      if (match[1] > offset + span.text.length) break;
+      next += 1;
     }
     push(span.text.length, false);
     offset += span.text.length;

@@ -20,19 +20,20 @@ export class LogBuffer {
   matches: number[] = [];
   #query = '';
 
-  /** Takes lines in, and answers how many old ones were dropped for them. */
-  append(batch: LogLine[]): number {
+  /** Takes lines in, and answers how many old ones were dropped for them, and how many matches with these. */
+  append(batch: LogLine[]): { lines: number; matches: number } {
     for (const line of batch) {
       const text = plain(line.text);
       if (this.#query && text.toLowerCase().includes(this.#query)) this.matches.push(this.lines.length);
       this.lines.push({ ...line, plain: text });
     }
-    if (this.lines.length <= MOST + SLACK) return 0;
+    if (this.lines.length <= MOST + SLACK) return { lines: 0, matches: 0 };
     const over = this.lines.length - MOST;
     this.lines = this.lines.slice(over);
     this.dropped += over;
+    const found = this.matches.length;
     this.matches = this.matches.filter((at) => at >= over).map((at) => at - over);
-    return over;
+    return { lines: over, matches: found - this.matches.length };
   }
 
   clear(): void {

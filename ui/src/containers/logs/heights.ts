@@ -34,13 +34,13 @@ export class Heights {
     rest.forEach((height, at) => this.set(at, height));
   }
 
-  /** Row `at` was measured; answers whether that was news. */
-  set(at: number, height: number): boolean {
+  /** Row `at` was measured; answers how much higher it is than it was thought to be. */
+  set(at: number, height: number): number {
     const change = height - (this.#heights[at] ?? height);
-    if (change === 0) return false;
+    if (change === 0) return 0;
     this.#heights[at] = height;
     for (let node = at + 1; node < this.#tree.length; node += node & -node) this.#tree[node] = (this.#tree[node] ?? 0) + change;
-    return true;
+    return change;
   }
 
   /** The sum of the first `at` rows: where row `at` begins. */

@@ -50,7 +50,7 @@ describe('buffer', () => {
     buffer.append(Array.from({ length: MOST }, (_, at) => line(at % 1000 === 999 ? `\x1b[31mx${at}` : 'y')));
     expect(buffer.matches).toHaveLength(100);
     const dropped = buffer.append(Array.from({ length: 6000 }, () => line('y')));
-    expect([dropped, buffer.dropped, buffer.lines.length]).toEqual([6000, 6000, MOST]);
+    expect([dropped, buffer.dropped, buffer.lines.length]).toEqual([{ lines: 6000, matches: 6 }, 6000, MOST]);
     expect(buffer.matches).toHaveLength(94);
     expect(buffer.lines[buffer.matches[0] ?? 0]?.plain).toBe('x6999');
   });
