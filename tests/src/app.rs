@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Running, free_port, programs, request, until};
+use crate::{Running, free_port, programs, request, run, until};
 
 /// The member that names an element in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -32,7 +32,7 @@ pub struct App {
     port: u16,
     session: String,
     driver: Running,
-    _display: Running,
+    display: Running,
     home: tempfile::TempDir,
 }
 
@@ -80,10 +80,10 @@ impl App {
                 ])
                 .arg(home.path()),
         );
-        let number = until("Xvfb should name its display", || {
+        until("Xvfb should name its display", || {
             match display.stdout().trim() {
                 "" => Err(display.stderr()),
-                number => Ok(number.to_owned()),
+                _ => Ok(()),
             }
         });
         let port = free_port();
@@ -100,7 +100,7 @@ impl App {
             command.env_remove(name);
         }
         command
-            .env("DISPLAY", format!(":{number}"))
+            .env("DISPLAY", format!(":{}", display.stdout().trim()))
             .env("HOME", home.path())
             .env("XDG_RUNTIME_DIR", home.path())
             .env("XDG_DATA_HOME", home.path().join("data"))
@@ -123,7 +123,7 @@ impl App {
             port,
             session: String::new(),
             driver,
-            _display: display,
+            display,
             home,
         };
         until("WebKitWebDriver should answer", || {
@@ -333,6 +333,54 @@ impl App {
                 Ok(())
             }
         });
+    }
+
+    /// Closes the window as the desktop's own button does.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn close_window(&self) {
+        self.xdotool(&[
+            "search",
+            "--onlyvisible",
+            "--name",
+            "^Gantry$",
+            "windowquit",
+        ]);
+    }
+
+    /// Lets the pointer rest at this point of the display.
+    ///
+    /// # Panics
+    /// Where it can't be moved.
+    pub fn rest_pointer(&self, x: u32, y: u32) {
+        self.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
+    }
+
+    fn xdotool(&self, words: &[&str]) {
+        run(Command::new("xdotool")
+            .args(words)
+            .env("DISPLAY", format!(":{}", self.display.stdout().trim())))
+        .ok();
+    }
+
+    /// The app's own process; none once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        let home = format!("HOME={}", self.home.path().display());
+        let ours = |pid: &u32| {
+            let process = Path::new("/proc").join(pid.to_string());
+            let named = std::fs::read_to_string(process.join("comm"));
+            let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+            // The kernel keeps 15 bytes of a name.
+            named.is_ok_and(|name| "gantry-desktop".starts_with(name.trim()))
+                && (environment.split(|byte| *byte == 0)).any(|each| each == home.as_bytes())
+        };
+        std::fs::read_dir("/proc")
+            .expect("/proc")
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .find(ours)
     }
 
     /// Goes to a page by its address (`#/images`).
