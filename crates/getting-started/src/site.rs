@@ -39,7 +39,7 @@ pub(crate) static LANGUAGES: [Language; 2] = [
         title: "Getting started with Gantry",
         skip: "Skip to the page",
         steps: "Steps",
-        next: "Next",
+        next: "Next: ",
         foot: "This page is served by a container on your own machine. Nothing of it comes from the network.",
         pages: pages!("en":
             "index" "Welcome",
@@ -59,7 +59,7 @@ pub(crate) static LANGUAGES: [Language; 2] = [
         title: "Gantry 入门",
         skip: "跳到正文",
         steps: "步骤",
-        next: "下一步",
+        next: "下一步：",
         foot: "这个页面由您自己电脑上的容器提供，没有任何内容来自网络。",
         pages: pages!("zh":
             "index" "欢迎",
@@ -113,7 +113,7 @@ fn page(language: &Language, other: &Language, number: usize) -> String {
         .collect();
     let next = (language.pages.get(number + 1)).map_or(String::new(), |next| {
         format!(
-            "<p class=\"next\"><a href=\"{}\">{}: {} →</a></p>",
+            "<p class=\"next\"><a href=\"{}\">{}{} →</a></p>",
             next.file, language.next, next.title
         )
     });
