@@ -18,7 +18,10 @@ const SHOP: &str = "n=0; while [ $n -lt 400 ]; do n=$((n+1)); \
     [ $((n%61)) = 40 ] && printf '\\033[31mERROR\\033[0m payment gateway answered \\033[1m503\\033[0m, trying again\\n' >&2; done; \
     echo 'INFO  ready'; while true; do i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; \
     dd if=/dev/zero of=/data/cache bs=64k count=40 conv=fsync 2>/dev/null; \
-    ping -q -c 2 -i 0.1 -s $((400+i%1000)) $(ip route | awk '/default/ {print $3}') >/dev/null; sleep 0.4; done";
+    wget -q -O /dev/null http://$WORKER/batch; sleep 0.$((n++%7+2)); done";
+
+/// What the other container serves to it.
+const WORKER: &str = "head -c 30000 /dev/urandom > /queue/batch; exec httpd -f -h /queue";
 
 fn main() {
     let folder = PathBuf::from(
@@ -50,8 +53,10 @@ fn main() {
             "queue:/queue",
             "shop/worker:2.4",
         ],
-        &sleep,
+        &["sh", "-c", WORKER],
     );
+    let address = "{{.NetworkSettings.IPAddress}}";
+    let worker = world.cli(&["inspect", "-f", address, "worker"]).ok();
     run(
         &["run", "-d", "--name", "cache", "-p", "6379:6379", "tools"],
         &sleep,
@@ -84,6 +89,8 @@ fn main() {
             "shop-data:/data",
             "-e",
             "SHOP_CURRENCY=EUR",
+            "-e",
+            &format!("WORKER={worker}"),
             "-m",
             "256m",
             "shop/web:2.4",
@@ -95,6 +102,7 @@ fn main() {
     for theme in ["light", "dark"] {
         let take = |app: &App, view: &str| {
             // The pointer of the last press must not rest on anything, and what fades is to have faded.
+            app.rest_pointer(1199, 799);
             std::thread::sleep(Duration::from_millis(700));
             app.picture(&folder.join(format!("{view}-{theme}.png")));
             println!("{view}-{theme}.png");
@@ -150,6 +158,7 @@ fn main() {
             "[data-testid=pull-reference]",
             &format!("{}/shop/web:{tag}", world.registry().host()),
         );
+        app.rest_pointer(1199, 799);
         app.type_into("[data-testid=pull-reference]", key::ENTER);
         app.find("[data-testid=pull-progress] li");
         std::thread::sleep(Duration::from_millis(300));
