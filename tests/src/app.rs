@@ -335,20 +335,6 @@ impl App {
         });
     }
 
-    /// Closes the window as the desktop's own button does.
-    ///
-    /// # Panics
-    /// Where there is none.
-    pub fn close_window(&self) {
-        self.xdotool(&[
-            "search",
-            "--onlyvisible",
-            "--name",
-            "^Gantry$",
-            "windowquit",
-        ]);
-    }
-
     /// Lets the pointer rest at this point of the display.
     ///
     /// # Panics
