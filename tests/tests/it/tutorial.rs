@@ -44,7 +44,7 @@ fn the_literal_command(client: Client) {
         if said.stdout == page {
             Ok(())
         } else {
-            Err((said, world.cli(&["logs", id])))
+            Err(format!("{said:?} {:?}", world.cli(&["logs", id])))
         }
     });
     let listed = world.cli(&["ps", "--format", "{{.Image}} {{.Ports}}"]).ok();
