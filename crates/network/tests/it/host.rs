@@ -13,6 +13,7 @@ use gantry_network::{
     Protocol, Want,
 };
 use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 /// A busy machine gets this long.
@@ -287,6 +288,14 @@ pub(crate) fn live(name: &str, endpoint: &Endpoint, ports: &[PortBinding], pid: 
         id: id(name),
         attachment: Some(attachment),
     }
+}
+
+/// The proxy of a container on the network that [`Host::network`] opens.
+pub(crate) fn proxy_pid(host: &Host, name: &str) -> Pid {
+    let record =
+        std::fs::read_to_string(host.exec_root().join("gantry0/proxy").join(name)).unwrap();
+    let pid = record.split("\"pid\":").nth(1).unwrap();
+    Pid::from_raw(pid.split(',').next().unwrap().parse().unwrap()).unwrap()
 }
 
 /// Names of the host's interfaces.

@@ -4,8 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown};
 
 use gantry_network::{HostPort, Network, PortBinding, Protocol};
+use rustix::process::{Signal, kill_process};
 
-use crate::host::{LOOPBACK, Namespace, accept, connect, container, id, on_a_host, request, udp};
+use crate::host::{
+    LOOPBACK, Namespace, accept, connect, container, eventually, id, on_a_host, proxy_pid, request,
+    udp,
+};
 
 #[test]
 fn tcp_is_reached_by_ipv4_and_ipv6() {
@@ -159,6 +163,33 @@ fn a_container_that_does_not_listen_yet_resets_the_connection() {
 }
 
 #[test]
+fn an_answer_is_brought_though_nobody_reads_the_question_any_more() {
+    on_a_host(async |host| {
+        let network = host.network().await;
+        let endpoint = container(&network, "strict").await;
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
+        network.publish(&id("strict"), &ports).await.unwrap();
+        let mut client = connect((LOOPBACK, 8080)).unwrap();
+        client.write_all(b"a long question").unwrap();
+        let (mut served, _) = accept(&server);
+        served.read_exact(&mut [0; 1]).unwrap();
+        // Both happen before the proxy looks: the answer with its reset, and more of the question.
+        let proxy = proxy_pid(host, "strict");
+        kill_process(proxy, Signal::STOP).unwrap();
+        served.write_all(b"too long").unwrap();
+        drop(served);
+        client.write_all(b", and more of it").unwrap();
+        kill_process(proxy, Signal::CONT).unwrap();
+        let mut answer = [0; 8];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"too long");
+        // It is over for a client that goes on as well.
+        eventually("the client is told", || client.write_all(b"!").is_err());
+    });
+}
+
+#[test]
 fn a_hundred_ports_are_one_small_process() {
     on_a_host(async |host| {
         let network = host.network().await;
@@ -184,15 +215,7 @@ fn a_hundred_ports_are_one_small_process() {
             })
             .collect();
         assert_eq!(held.len(), 400);
-        let record = host.exec_root().join("gantry0/proxy/many");
-        let record = std::fs::read_to_string(record).unwrap();
-        let pid = record
-            .split("\"pid\":")
-            .nth(1)
-            .unwrap()
-            .split(',')
-            .next()
-            .unwrap();
+        let pid = proxy_pid(host, "many").as_raw_nonzero();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         assert!(status.contains("Threads:\t1\n"), "{status}");
         assert!(status.contains("CapEff:\t0000000000000000\n"), "{status}");

@@ -3,26 +3,12 @@
 use std::net::TcpListener;
 
 use gantry_network::{HostPort, Live, NetworkError, Protocol};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::host::{
     HOST, LOOPBACK, Namespace, accept, connect, container, eventually, id, interfaces, live,
     names_in, on_a_host, request, run,
 };
-
-fn proxy_pid(host: &crate::host::Host, name: &str) -> i32 {
-    let record =
-        std::fs::read_to_string(host.exec_root().join("gantry0/proxy").join(name)).unwrap();
-    record
-        .split("\"pid\":")
-        .nth(1)
-        .unwrap()
-        .split(',')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
-}
 
 #[test]
 fn the_living_are_adopted_and_the_dead_removed() {
@@ -111,7 +97,7 @@ fn a_killed_proxy_is_started_again() {
         network.follow(&id("c"), shim).await.unwrap();
         drop(network);
         let port = ports[0].host_port;
-        kill_process(Pid::from_raw(proxy_pid(host, "c")).unwrap(), Signal::KILL).unwrap();
+        kill_process(proxy_pid(host, "c"), Signal::KILL).unwrap();
         eventually("the port is free", || {
             TcpListener::bind((LOOPBACK, port)).is_ok()
         });
