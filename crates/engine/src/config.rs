@@ -36,6 +36,9 @@ pub struct Flags {
     /// Name of the default bridge's interface
     #[arg(long, value_name = "NAME")]
     pub bridge: Option<String>,
+    /// Forward between the machine's other networks too, where IPv4 forwarding has to be switched on for containers
+    #[arg(long)]
+    pub ip_forward_no_drop: bool,
     /// Registry asked before Docker Hub (repeatable)
     #[arg(long = "registry-mirror", value_name = "URL")]
     pub registry_mirrors: Vec<String>,
@@ -74,6 +77,7 @@ pub struct File {
     exec_root: Option<PathBuf>,
     bip: Option<String>,
     bridge: Option<String>,
+    ip_forward_no_drop: Option<bool>,
     registry_mirrors: Vec<String>,
     insecure_registries: Vec<String>,
     runtimes: BTreeMap<String, FileRuntime>,
@@ -144,6 +148,8 @@ pub struct Config {
     pub bip: Option<String>,
     /// The bridge's interface.
     pub bridge: String,
+    /// Whether switching IPv4 forwarding on is for everybody, not only for containers.
+    pub ip_forward_no_drop: bool,
     /// Registries asked before Docker Hub.
     pub registry_mirrors: Vec<String>,
     /// Registries without TLS.
@@ -266,6 +272,8 @@ impl Config {
             ),
             bip: one("bip", flags.bip, file.bip)?,
             bridge,
+            ip_forward_no_drop: flags.ip_forward_no_drop
+                || file.ip_forward_no_drop.unwrap_or(false),
             registry_mirrors: many(
                 "registry-mirrors",
                 flags.registry_mirrors,

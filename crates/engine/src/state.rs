@@ -83,6 +83,7 @@ impl Engine {
             exclude: Vec::new(),
             exec_root: config.exec_root.clone(),
             proxy_binary: program("gantry-proxy")?,
+            forward_others: config.ip_forward_no_drop,
             mtu: None,
         })
         .await?;

@@ -3,6 +3,7 @@
 pub(crate) mod conntrack;
 pub(crate) mod elements;
 pub(crate) mod firewalls;
+pub(crate) mod forwarding;
 pub(crate) mod links;
 pub(crate) mod namespace;
 pub(crate) mod netfilter;

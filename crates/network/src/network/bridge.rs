@@ -13,7 +13,7 @@ use super::{Inner, Network, blocking};
 use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
 use crate::kernel::netfilter::{Netfilter, watch_rules};
-use crate::kernel::{firewalls, rules, sysctl, tables};
+use crate::kernel::{firewalls, forwarding, rules, sysctl, tables};
 use crate::{MacAddress, NetworkError, Options, Subnet};
 
 /// Packet size where the host has no default route.
@@ -39,13 +39,13 @@ impl Network {
             None => default_mtu(&links, &routes).await?,
         };
         let (bridge, subnet) = set_up_bridge(&links, &options, &routes, mtu).await?;
-        let name = options.bridge.clone();
+        let (name, forward_others) = (options.bridge.clone(), options.forward_others);
         let (netfilter, changes) = blocking(move || {
             let opened = |source| NetworkError::System {
                 what: "open netfilter",
                 source,
             };
-            sysctl::set("net/ipv4/ip_forward", "1")?;
+            forwarding::switch_on(forward_others)?;
             rules::install(&name, subnet)?;
             // Watched from before the first look, so that nothing is missed in between.
             let changes = watch_rules().map_err(opened)?;

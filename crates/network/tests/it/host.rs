@@ -78,6 +78,7 @@ impl Host {
             exclude: Vec::new(),
             exec_root: self.root.join(bridge),
             proxy_binary: env!("CARGO_BIN_EXE_gantry-proxy").into(),
+            forward_others: false,
             mtu: None,
         }
     }
@@ -125,6 +126,33 @@ impl Host {
         namespace.within(|| {
             run("ip", &["address", "add", "198.51.100.2/24", "dev", "eth0"]);
             run("ip", &["link", "set", "eth0", "up"]);
+        });
+        namespace
+    }
+
+    /// A machine on another wire of this host, which meets it with an interface that is neither a bridge nor half of a
+    /// pair: `.2` there, `.1` here, which is its way to everywhere.
+    pub(crate) fn lan(&self, name: &str, subnet: &str) -> Namespace {
+        let namespace = Namespace::new();
+        let there = namespace.path();
+        let pair = [
+            "link", "add", "wire", "type", "veth", "peer", "name", "eth0",
+        ];
+        run("ip", &[&pair[..], &["netns", &there]].concat());
+        let wire = format!("{name}.wire");
+        run("ip", &["link", "set", "wire", "name", &wire, "up"]);
+        let card = ["link", "add", "link", &wire, "name", name, "type"];
+        run("ip", &[&card[..], &["macvlan", "mode", "bridge"]].concat());
+        let up = |interface: &str, last: &str| {
+            let address = format!("{subnet}.{last}/24");
+            run("ip", &["address", "add", &address, "dev", interface]);
+            run("ip", &["link", "set", interface, "up"]);
+        };
+        up(name, "1");
+        namespace.within(|| {
+            up("eth0", "2");
+            let gateway = format!("{subnet}.1");
+            run("ip", &["route", "add", "default", "via", &gateway]);
         });
         namespace
     }
