@@ -11,7 +11,8 @@
 //! | the bridge | its name ([`Options::bridge`]) |
 //! | host ends of veth pairs | their master is the bridge; name `veth` + 11 hex digits of the id's hash |
 //! | namespaces | pinned at `<exec-root>/netns/<id>` |
-//! | NAT and filter rules | nftables table `ip gantry-<bridge>`, one a network |
+//! | NAT and filter rules | nftables table `ip gantry-<bridge>`, one a network; put back when a firewall flushes it |
+//! | forwarding for others, shut | nftables table `ip gantry_forward`, which is nobody's and stays |
 //!
 //! # How a published port reaches the container
 //! The host's port is *held by a bound socket* in `gantry-proxy`, one process per container that publishes, so a

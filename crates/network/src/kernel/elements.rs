@@ -74,14 +74,32 @@ fn address_and_port(ip: Ipv4Addr, port: u16) -> [u8; 8] {
     [a, b, c, d, high, low, 0, 0]
 }
 
-/// Adds elements to the maps of `table`: all or none. Blocking.
+/// Adds elements to the maps of `table`: all or none. Gives `false`, and has done nothing, where there is no such table
+/// any more. Blocking.
 pub(crate) fn add(
     netfilter: &Netfilter,
     table: &str,
     redirects: &[Redirect],
-) -> Result<(), NetworkError> {
-    change(netfilter, table, NEW_ELEMENT, redirects)
-        .map_err(|error| failed("add redirects", &error))
+) -> Result<bool, NetworkError> {
+    match change(netfilter, table, NEW_ELEMENT, redirects) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result
+            .map(|()| true)
+            .map_err(|error| failed("add redirects", &error)),
+    }
+}
+
+/// Removes what leads to a container's ports; for `gantry-proxy`, which may be the last to know of them. Blocking.
+///
+/// # Errors
+/// The kernel's; what is gone already is no error.
+pub fn withdraw(table: &str, ports: &[(PortBinding, Ipv4Addr)]) -> Result<(), NetworkError> {
+    let redirects: Vec<_> = ports
+        .iter()
+        .filter_map(|(binding, container)| Redirect::new(binding, *container))
+        .collect();
+    let netfilter = Netfilter::open().map_err(|error| failed("open netfilter", &error))?;
+    remove(&netfilter, table, &redirects)
 }
 
 /// Removes elements; those that are gone already are no error. Blocking.

@@ -2,50 +2,12 @@
 //!
 //! A packet passes every chain on its way, so what another's chain drops no rule of ours can let through. Docker and
 //! ufw set the policy of iptables' chain `FORWARD` to drop: there the bridge is exempted, which leaves the deciding
-//! to this network's own table. Whichever starts first: later changes are watched (those of iptables-legacy can't be;
-//! it is looked at when the network is opened).
+//! to this network's own table.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 
-use tokio::task::AbortHandle;
-
-use super::{netfilter, rules, watch};
-use crate::NetworkError;
-
-/// Ends the watch when it is dropped.
-pub(crate) struct FirewallWatch(AbortHandle);
-
-impl Drop for FirewallWatch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Exempts `bridge` again whenever somebody changes the host's chains. Opens its socket in the calling thread's
-/// namespace; needs a runtime's context.
-pub(crate) fn keep_exempt(bridge: String, changes: OwnedFd) -> Result<FirewallWatch, NetworkError> {
-    let changes = watch(changes).map_err(|source| NetworkError::System {
-        what: "watch nftables",
-        source,
-    })?;
-    let task = tokio::spawn(async move {
-        loop {
-            let Ok(mut ready) = changes.readable().await else {
-                return;
-            };
-            let changed = ready.try_io(|socket| netfilter::chains_changed(socket.get_ref()));
-            if let Ok(Ok(false)) | Err(_) = changed {
-                continue;
-            }
-            // Also after an error, which means that something was missed.
-            let bridge = bridge.clone();
-            let _ = tokio::task::spawn_blocking(move || exempt(&bridge)).await;
-        }
-    });
-    Ok(FirewallWatch(task.abort_handle()))
-}
+use super::rules;
 
 /// Exempts `bridge` from iptables' chain `FORWARD`, where there is one. Blocking. What fails is logged: the network
 /// may work all the same.
@@ -68,7 +30,7 @@ pub(crate) fn exempt(bridge: &str) {
 
 /// iptables on nftables keeps its chains in table `ip filter`.
 fn exempt_nft(bridge: &str) -> Result<(), String> {
-    let listed = output(Command::new("nft").args(["list", "chain", "ip", "filter", "FORWARD"]))?;
+    let listed = output(rules::program("nft").args(["list", "chain", "ip", "filter", "FORWARD"]))?;
     if !listed.status.success() {
         return Ok(());
     }
@@ -87,12 +49,22 @@ fn missing_exemptions(chain: &str, bridge: &str) -> String {
         chain
             .lines()
             .map(str::trim)
-            .any(|line| line.starts_with(rule) && line.ends_with("accept"))
+            .filter_map(|line| line.strip_prefix(rule)?.strip_suffix("accept"))
+            // Of all packets, not of some.
+            .any(|between| between.trim().is_empty() || is_counter(between.trim()))
     };
     let missing = directions.iter().filter(|rule| !is_there(rule));
     missing
         .map(|rule| format!("insert rule ip filter FORWARD {rule} counter accept\n"))
         .collect()
+}
+
+/// Whether this is `counter packets 3 bytes 9`.
+fn is_counter(text: &str) -> bool {
+    matches!(
+        text.split(' ').collect::<Vec<_>>()[..],
+        ["counter", "packets", _, "bytes", _]
+    )
 }
 
 fn exempt_legacy(bridge: &str) -> Result<(), String> {
@@ -103,7 +75,7 @@ fn exempt_legacy(bridge: &str) -> Result<(), String> {
     }
     for direction in ["-i", "-o"] {
         let iptables = |action: &str| {
-            output(Command::new("iptables-legacy").args([
+            output(rules::program("iptables-legacy").args([
                 "--wait", "10", action, "FORWARD", direction, bridge, "-j", "ACCEPT",
             ]))
         };
@@ -143,5 +115,10 @@ mod tests {
         );
         let ours = "\t\tiifname \"gantry0\" counter packets 3 bytes 9 accept\n\t\toifname \"gantry0\" accept\n";
         assert_eq!(missing_exemptions(ours, "gantry0"), "");
+        let somes = "\t\tiifname \"gantry0\" tcp dport 22 counter packets 3 bytes 9 accept\n\t\toifname \"gantry0\" accept\n";
+        assert_eq!(
+            missing_exemptions(somes, "gantry0"),
+            "insert rule ip filter FORWARD iifname \"gantry0\" counter accept\n"
+        );
     }
 }

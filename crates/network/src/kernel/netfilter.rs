@@ -24,8 +24,9 @@ pub(super) const CREATE: u16 = libc::NLM_F_CREATE as u16;
 /// Asks for all there is.
 pub(super) const DUMP: u16 = libc::NLM_F_DUMP as u16;
 
-/// `1 << (NFNLGRP_NFTABLES - 1)`, and two of the kinds of message that come by it.
+/// `1 << (NFNLGRP_NFTABLES - 1)`, and some of the kinds of message that come by it.
 const RULES_GROUP: u32 = 1 << 6;
+const DELETED_TABLE: u16 = (NFTABLES << 8) | 2;
 const NEW_CHAIN: u16 = (NFTABLES << 8) | 3;
 const DELETED_RULE: u16 = (NFTABLES << 8) | 8;
 
@@ -216,11 +217,32 @@ pub(crate) fn watch_rules() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Reads one packet of such a socket: whether it tells of a new or changed chain, or of a rule that is gone.
-pub(super) fn chains_changed(socket: &OwnedFd) -> io::Result<bool> {
+/// What somebody has done to the host's rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// A chain is new or another, or a rule is gone.
+    pub(crate) chains: bool,
+    /// A table is gone.
+    pub(crate) tables: bool,
+}
+
+impl Changes {
+    /// Anything.
+    pub(crate) const ALL: Self = Self {
+        chains: true,
+        tables: true,
+    };
+}
+
+/// Reads one packet of such a socket, and adds what it tells.
+pub(crate) fn read_changes(socket: &OwnedFd, changes: &mut Changes) -> io::Result<()> {
     let mut buffer = vec![0; READ];
     let (length, _) = recv(socket, &mut *buffer, RecvFlags::empty())?;
-    Ok(Messages(&buffer[..length]).any(|message| matches!(message.kind, NEW_CHAIN | DELETED_RULE)))
+    for message in Messages(&buffer[..length]) {
+        changes.chains |= matches!(message.kind, NEW_CHAIN | DELETED_RULE);
+        changes.tables |= message.kind == DELETED_TABLE;
+    }
+    Ok(())
 }
 
 struct Message<'a> {

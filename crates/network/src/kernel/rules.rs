@@ -76,9 +76,19 @@ table ip {table} {{
     )
 }
 
+/// A program of the system's; it is found whatever `PATH` the engine was started with.
+pub(super) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env(
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    );
+    command
+}
+
 /// Hands a script to `nft`, which carries it out whole or not at all. Blocking.
-pub(super) fn run_nft(script: &str) -> Result<(), String> {
-    let mut nft = Command::new("nft")
+pub(crate) fn run_nft(script: &str) -> Result<(), String> {
+    let mut nft = program("nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use rtnetlink::packet_route::link::InfoKind;
 
 use super::burial::Burials;
+use super::guard::Guard;
 use super::{Inner, Network, blocking};
 use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
@@ -53,23 +54,25 @@ impl Network {
             Ok((Netfilter::open().map_err(opened)?, changes))
         })
         .await?;
-        let firewalls = firewalls::keep_exempt(options.bridge.clone(), changes)?;
         let netfilter = Arc::new(netfilter);
         remove_orphans(&links, &netfilter).await;
         let pool = Pool::new(&options.bridge, subnet, &options.exclude);
+        let inner = Arc::new(Inner {
+            options,
+            subnet,
+            mtu,
+            bridge,
+            links,
+            netfilter,
+            pool: Mutex::new(pool),
+            burials: Burials::open()?,
+            attached: Mutex::default(),
+            restoring: tokio::sync::Mutex::default(),
+        });
+        let guard = Arc::new(Guard::begin(&inner, changes)?);
         Ok(Self {
-            inner: Arc::new(Inner {
-                options,
-                subnet,
-                mtu,
-                bridge,
-                links,
-                netfilter,
-                pool: Mutex::new(pool),
-                burials: Burials::open()?,
-                _firewalls: firewalls,
-                attached: Mutex::default(),
-            }),
+            inner,
+            _guard: guard,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod bridge;
 mod burial;
 mod connect;
+mod guard;
 mod publish;
 mod reconcile;
 
@@ -12,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burial::Burials;
+use guard::Guard;
 
 use crate::ipam::Pool;
 use crate::kernel::elements::Redirect;
-use crate::kernel::firewalls::FirewallWatch;
 use crate::kernel::links::Links;
 use crate::kernel::netfilter::Netfilter;
 use crate::publish::Proxy;
@@ -29,6 +30,8 @@ pub use reconcile::Report;
 #[derive(Clone)]
 pub struct Network {
     inner: Arc<Inner>,
+    /// Ends with the last handle.
+    _guard: Arc<Guard>,
 }
 
 struct Inner {
@@ -41,8 +44,9 @@ struct Inner {
     netfilter: Arc<Netfilter>,
     pool: Mutex<Pool>,
     burials: Burials,
-    _firewalls: FirewallWatch,
     attached: Mutex<HashMap<EndpointId, Attached>>,
+    /// Held by who puts back a table that is gone.
+    restoring: tokio::sync::Mutex<()>,
 }
 
 /// A container on the bridge.
@@ -59,6 +63,19 @@ impl Attached {
             .iter()
             .filter_map(|port| Redirect::new(port, self.endpoint.ip))
             .collect()
+    }
+}
+
+impl Inner {
+    fn attached(&self) -> MutexGuard<'_, HashMap<EndpointId, Attached>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the kernel is to redirect by itself.
+    fn redirects(&self) -> Vec<Redirect> {
+        let attached = self.attached();
+        attached.values().flat_map(Attached::redirects).collect()
     }
 }
 
@@ -136,11 +153,7 @@ impl Network {
     }
 
     fn attached(&self) -> MutexGuard<'_, HashMap<EndpointId, Attached>> {
-        // Nothing that holds the lock can panic half-way through a change.
-        self.inner
-            .attached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.attached()
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {

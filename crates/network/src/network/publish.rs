@@ -48,17 +48,25 @@ impl Network {
             .iter()
             .filter_map(|binding| Redirect::new(binding, ip))
             .collect();
-        if let Err(error) = self.redirect(redirects).await {
-            if let Err(left) = proxy.stop().await {
-                tracing::warn!(error = %left, "port proxy left over");
-            }
-            return Err(error);
-        }
+        // Before they are in force: a table that has to be put back gets all that is known.
         if let Some(attached) = self.attached().get_mut(id) {
-            attached.proxy = Some(proxy);
             attached.ports.clone_from(&bindings);
         }
-        Ok(bindings)
+        let redirected = self.redirect(redirects).await;
+        let proxy = match (self.attached().get_mut(id), &redirected) {
+            (Some(attached), Ok(())) => attached.proxy.replace(proxy),
+            (Some(attached), Err(_)) => {
+                attached.ports.clear();
+                Some(proxy)
+            }
+            (None, _) => Some(proxy),
+        };
+        if let Some(unwanted) = proxy
+            && let Err(left) = unwanted.stop().await
+        {
+            tracing::warn!(error = %left, "port proxy left over");
+        }
+        redirected.map(|()| bindings)
     }
 
     /// Ties the container's published ports to process `pid` (its shim): they outlive the engine and are let go when
@@ -94,9 +102,23 @@ impl Network {
 
     /// Lets the kernel redirect by itself what it can.
     pub(super) async fn redirect(&self, redirects: Vec<Redirect>) -> Result<(), NetworkError> {
-        let inner = Arc::clone(&self.inner);
-        let table = rules::table_name(self.bridge());
-        blocking(move || elements::add(&inner.netfilter, &table, &redirects)).await
+        let redirects = Arc::new(redirects);
+        let add = || {
+            let (inner, redirects) = (Arc::clone(&self.inner), Arc::clone(&redirects));
+            let table = rules::table_name(self.bridge());
+            blocking(move || elements::add(&inner.netfilter, &table, &redirects))
+        };
+        if add().await? {
+            return Ok(());
+        }
+        self.inner.restore().await?;
+        match add().await? {
+            true => Ok(()),
+            false => Err(NetworkError::Rules {
+                what: "add redirects".to_owned(),
+                reason: "the network's table is removed again and again".to_owned(),
+            }),
+        }
     }
 
     pub(super) async fn undo_redirects(

@@ -1,9 +1,10 @@
 //! Opening a network: on a bare host, on one where it is already, beside another.
 
-use gantry_network::{Network, NetworkError};
+use gantry_network::{HostPort, Network, NetworkError, Protocol};
 
 use crate::host::{
-    Namespace, OUTSIDE, accept, connect, container, eventually_async, on_a_host, run,
+    HOST, Namespace, OUTSIDE, accept, connect, container, eventually_async, id, on_a_host, request,
+    run,
 };
 
 #[test]
@@ -182,5 +183,63 @@ fn rules_of_a_network_that_is_gone_are_removed() {
             "{tables}"
         );
         drop(other);
+    });
+}
+
+#[test]
+fn a_firewall_that_starts_from_nothing_leaves_the_network_in_force() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let network = host.network().await;
+        let endpoint = container(&network, "c").await;
+        let server = Namespace::of(&endpoint).listen("0.0.0.0:80");
+        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
+        network.publish(&id("c"), &ports).await.unwrap();
+        let rules = || run("nft", &["list", "table", "ip", "gantry-gantry0"]);
+        let before = rules();
+        run("nft", &["flush", "ruleset"]);
+        // What is published meanwhile is in force with the rest.
+        container(&network, "d").await;
+        let more = [request(Protocol::Tcp, None, HostPort::Exact(8081), 81)];
+        network.publish(&id("d"), &more).await.unwrap();
+        network.disconnect(&id("d")).await.unwrap();
+        assert_eq!(rules(), before);
+        outside.connect((HOST, 8080)).unwrap();
+        assert_eq!(accept(&server).1.ip(), std::net::IpAddr::V4(OUTSIDE));
+
+        run("nft", &["flush", "ruleset"]);
+        let is_back = || run("nft", &["list", "tables"]).contains("gantry-gantry0");
+        eventually_async("the rules are back", is_back).await;
+        assert_eq!(rules(), before);
+    });
+}
+
+#[test]
+fn switching_forwarding_on_makes_no_router_of_the_host() {
+    on_a_host(async |host| {
+        let (here, there) = (host.lan("lan1", "10.1.0"), host.lan("lan2", "10.2.0"));
+        let server = there.listen("0.0.0.0:443");
+        let address = ([10, 2, 0, 2], 443).into();
+        let reached = || {
+            let moment = std::time::Duration::from_millis(500);
+            here.within(|| std::net::TcpStream::connect_timeout(&address, moment).is_ok())
+        };
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+        for _start in ["the first", "another"] {
+            let network = host.network().await;
+            assert!(!reached(), "a stranger's packet was forwarded");
+            let endpoint = container(&network, "c").await;
+            Namespace::of(&endpoint).connect(address).unwrap();
+            accept(&server);
+            network.disconnect(&id("c")).await.unwrap();
+        }
+        // Told to, it forwards for all.
+        let mut options = host.options("gantry0", "10.88.0.1/24");
+        options.forward_others = true;
+        Network::open(options).await.unwrap();
+        assert!(reached());
+        // A host that is a router already stays one.
+        host.network().await;
+        assert!(reached());
     });
 }
