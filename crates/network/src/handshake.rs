@@ -11,7 +11,8 @@
 //!   Follow + pidfd of the shim             →          from here on the proxy outlives the engine
 //!                                          ←  Ready
 //! ```
-//! Before `Follow` the end of the connection is the proxy's end; after it, the end of the followed process.
+//! Before `Follow` the end of the connection is the proxy's end; after it, the end of the followed process. Where the
+//! engine is gone by then, the proxy takes the kernel's redirects away: they would outlive the ports they belong to.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -67,7 +68,12 @@ pub enum Order {
     /// Sockets to serve: a descriptor for each, in this order, bound and (TCP) listening.
     Listen(Vec<ProxiedPort>),
     /// Serve them. One descriptor: the record, whose lock says that the proxy lives.
-    Begin(UdpLimits),
+    Begin {
+        /// For the datagrams among them.
+        udp: UdpLimits,
+        /// The nftables table with the kernel's redirects.
+        table: String,
+    },
     /// Live as long as a process. One descriptor: its pidfd.
     Follow,
 }

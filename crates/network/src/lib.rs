@@ -38,6 +38,8 @@ mod types;
 pub use error::{Failures, NetworkError};
 pub use hosts::{ExtraHost, HostAddress, ParseHostError, hosts_file, hosts_file_of_host};
 pub use id::EndpointId;
+#[doc(hidden)]
+pub use kernel::elements::withdraw;
 pub use network::{Network, Report};
 pub use options::Options;
 pub use ports::{HostPort, PortBinding, PortRequest, Protocol, UnknownProtocol};

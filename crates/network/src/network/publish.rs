@@ -34,12 +34,12 @@ impl Network {
             self.inner.options.proxy_binary.clone(),
             self.record_path(id),
         );
-        let proxied = id.clone();
+        let (proxied, table) = (id.clone(), rules::table_name(self.bridge()));
         let (proxy, bindings) = blocking(move || {
             let held = hold(&requests)?;
             let bindings: Vec<_> = held.iter().map(|held| held.binding).collect();
             Ok((
-                Proxy::start(&program, &proxied, &record, ip, &held)?,
+                Proxy::start(&program, &proxied, &record, &table, ip, &held)?,
                 bindings,
             ))
         })

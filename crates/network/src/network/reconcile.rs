@@ -147,13 +147,14 @@ impl Network {
         stop_recorded(&record).await?;
         let (id, ports, program) = (
             id.clone(),
+            rules::table_name(self.bridge()),
             attachment.ports.clone(),
             self.inner.options.proxy_binary.clone(),
         );
         blocking(move || {
             let mut held = hold_again(&ports)?;
             held.sort_by_key(|held| held.binding);
-            let mut proxy = Proxy::start(&program, &id, &record, ip, &held)?;
+            let mut proxy = Proxy::start(&program, &id, &record, &table, ip, &held)?;
             proxy.follow(&program, pid)?;
             Ok(proxy)
         })

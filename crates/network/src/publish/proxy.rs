@@ -40,11 +40,12 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy that serves `held` for the container at `target`. Blocking.
+    /// Starts a proxy that serves `held` for the container at `target`; `table` has its redirects. Blocking.
     pub(crate) fn start(
         program: &Path,
         id: &EndpointId,
         record: &Path,
+        table: &str,
         target: Ipv4Addr,
         held: &[Held],
     ) -> Result<Self, NetworkError> {
@@ -82,7 +83,11 @@ impl Proxy {
                 let sockets: Vec<_> = part.iter().map(|held| held.socket.as_fd()).collect();
                 handshake::send(&ours, &Order::Listen(ports.collect()), &sockets)?;
             }
-            handshake::send(&ours, &Order::Begin(UdpLimits::default()), &[file.as_fd()])?;
+            let begin = Order::Begin {
+                udp: UdpLimits::default(),
+                table: table.to_owned(),
+            };
+            handshake::send(&ours, &begin, &[file.as_fd()])?;
             ready(&ours)?;
             Ok(Self {
                 record: record.to_owned(),

@@ -11,6 +11,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::host::{accept, connect, eventually, on_a_host, udp};
 
+fn begin(udp: UdpLimits) -> Order {
+    Order::Begin {
+        udp,
+        table: "gantry-none".to_owned(),
+    }
+}
+
 /// A proxy of one UDP port, which leads to a server on the same host.
 struct Proxy {
     control: OwnedFd,
@@ -43,7 +50,7 @@ impl Proxy {
         }];
         handshake::send(&control, &Order::Listen(ports), &[socket.as_fd()]).unwrap();
         let lock = tempfile::tempfile().unwrap();
-        handshake::send(&control, &Order::Begin(limits), &[lock.as_fd()]).unwrap();
+        handshake::send(&control, &begin(limits), &[lock.as_fd()]).unwrap();
         let (answer, _) = handshake::receive::<Answer>(&control).unwrap().unwrap();
         assert_eq!(answer, Answer::Ready);
         Self {
@@ -152,12 +159,7 @@ fn connections_beyond_what_it_may_open_wait_for_their_turn() {
         }];
         handshake::send(&control, &Order::Listen(ports), &[listener.as_fd()]).unwrap();
         let lock = tempfile::tempfile().unwrap();
-        handshake::send(
-            &control,
-            &Order::Begin(UdpLimits::default()),
-            &[lock.as_fd()],
-        )
-        .unwrap();
+        handshake::send(&control, &begin(UdpLimits::default()), &[lock.as_fd()]).unwrap();
         assert_eq!(
             handshake::receive::<Answer>(&control).unwrap().unwrap().0,
             Answer::Ready

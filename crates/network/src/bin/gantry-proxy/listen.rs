@@ -1,12 +1,12 @@
 //! The sockets the engine handed over, and tasks that serve them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use gantry_network::Protocol;
 use gantry_network::handshake::{ProxiedPort, UdpLimits};
+use gantry_network::{PortBinding, Protocol};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
@@ -33,6 +33,21 @@ impl Listeners {
         }
         self.0.extend(ports.iter().copied().zip(sockets));
         Ok(())
+    }
+
+    /// What the sockets hold, and for whom.
+    pub(crate) fn bindings(&self) -> io::Result<Vec<(PortBinding, Ipv4Addr)>> {
+        let bindings = self.0.iter().map(|(port, socket)| {
+            let host = SocketAddr::try_from(rustix::net::getsockname(socket)?)?;
+            let binding = PortBinding {
+                container_port: port.target.port(),
+                protocol: port.protocol,
+                host_ip: host.ip(),
+                host_port: host.port(),
+            };
+            Ok((binding, *port.target.ip()))
+        });
+        bindings.collect()
     }
 
     /// Serves them all, with at most `descriptors` open files.

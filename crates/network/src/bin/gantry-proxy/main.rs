@@ -1,8 +1,8 @@
 //! Carries a container's published ports where the kernel's redirection doesn't reach: from loopback, from IPv6, and
 //! from containers that call the host.
 //!
-//! One process per container, one thread, no privileges. It is handed its sockets ready-bound, outlives the engine,
-//! and ends with the container. What it is told and when: [`gantry_network::handshake`].
+//! One process per container, one thread, no privileges in effect. It is handed its sockets ready-bound, outlives the
+//! engine, and ends with the container. What it is told and when: [`gantry_network::handshake`].
 
 mod listen;
 mod sys;
@@ -10,13 +10,15 @@ mod tcp;
 mod udp;
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
+use gantry_network::PortBinding;
 use gantry_network::handshake::{self, Answer, Order};
 use listen::Listeners;
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::CapabilitySets;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use tokio::io::unix::AsyncFd;
 use tokio::task::LocalSet;
 
@@ -45,17 +47,17 @@ fn run() -> io::Result<()> {
     tasks.block_on(&runtime, obey(control, descriptors))
 }
 
-/// What has been bound stays bound, and copying bytes needs no privilege.
+/// What has been bound stays bound, and copying bytes needs no privilege. One may be taken up again, at the very end:
+/// see [`withdraw`].
 fn give_up_privileges() -> io::Result<()> {
-    use rustix::thread::{CapabilitySet, set_capabilities, set_no_new_privs};
-    set_no_new_privs(true)?;
-    let none = CapabilitySet::empty();
+    rustix::thread::set_no_new_privs(true)?;
+    let permitted = capabilities(None)?.permitted & CapabilitySet::NET_ADMIN;
     set_capabilities(
         None,
         CapabilitySets {
-            effective: none,
-            permitted: none,
-            inheritable: none,
+            effective: CapabilitySet::empty(),
+            permitted,
+            inheritable: CapabilitySet::empty(),
         },
     )?;
     Ok(())
@@ -72,7 +74,7 @@ fn take_all_descriptors() -> io::Result<usize> {
     Ok(limit
         .maximum
         .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(usize::MAX))
+        .unwrap_or(usize::MAX)
 }
 
 /// Follows the engine's orders to the end of the connection or, once told, to that of the container's shim.
@@ -80,7 +82,7 @@ async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&control, true)?;
     let control = sys::register(control)?;
     let mut listeners = Listeners::default();
-    let mut record = None;
+    let (mut record, mut redirects) = (None, None);
     loop {
         let Some((order, passed)) = next(&control).await? else {
             return Ok(());
@@ -90,9 +92,11 @@ async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
                 listeners.add(&ports, passed)?;
                 continue;
             }
-            Order::Begin(limits) => {
+            Order::Begin { udp, table } => {
                 record = passed.into_iter().next();
-                std::mem::take(&mut listeners).serve(limits, descriptors)
+                let listeners = std::mem::take(&mut listeners);
+                redirects = Some((table, listeners.bindings()?));
+                listeners.serve(udp, descriptors)
             }
             Order::Follow => {
                 let process = passed
@@ -103,6 +107,11 @@ async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
                 handshake::send(control.get_ref(), &Answer::Ready, &[])?;
                 // The record's lock is held, and the sockets served, until here.
                 let _ended = process.readable().await?;
+                if let Some((table, ports)) = redirects
+                    && is_alone(&control)
+                {
+                    withdraw(&table, &ports)?;
+                }
                 drop(record);
                 return Ok(());
             }
@@ -113,6 +122,12 @@ async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
         };
         handshake::send(control.get_ref(), &answer, &[])?;
     }
+}
+
+/// Whether the engine is gone. One that lives sees to everything itself, and quicker.
+fn is_alone(control: &AsyncFd<OwnedFd>) -> bool {
+    let heard = handshake::receive::<Order>(control.get_ref());
+    !matches!(heard, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn next(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Order, Vec<OwnedFd>)>> {
