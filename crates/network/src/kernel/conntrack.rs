@@ -26,15 +26,18 @@ const SOURCE: u16 = 1;
 const PROTOCOL_NUMBER: u16 = 1;
 const UDP: u8 = 17;
 
-/// Forgets the UDP flows that `container` answers. Blocking.
-pub(crate) fn forget_udp(netfilter: &Netfilter, container: Ipv4Addr) -> Result<(), NetworkError> {
+/// Forgets the UDP flows that are answered by an address that `is_gone`. Blocking.
+pub(crate) fn forget_udp(
+    netfilter: &Netfilter,
+    is_gone: impl Fn(Ipv4Addr) -> bool,
+) -> Result<(), NetworkError> {
     let forget = || -> io::Result<()> {
         let mut request = Writer::default();
         request.message(GET, DUMP, FAMILY_IPV4, 0, |_| {});
         let mut flows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         netfilter.talk(|socket| {
             socket.dump(&request, |flow| {
-                if answered_by(flow, container)
+                if udp_answerer(flow).is_some_and(&is_gone)
                     && let (Some(original), Some(id)) = (flow.get(ORIGINAL), flow.get(ID))
                 {
                     flows.push((original.to_vec(), id.to_vec()));
@@ -61,13 +64,10 @@ pub(crate) fn forget_udp(netfilter: &Netfilter, container: Ipv4Addr) -> Result<(
     })
 }
 
-fn answered_by(flow: Attributes<'_>, container: Ipv4Addr) -> bool {
-    let Some(reply) = flow.within(REPLY) else {
-        return false;
-    };
-    let source = reply.within(TUPLE_IP).and_then(|ip| ip.get(SOURCE));
-    let protocol = reply
-        .within(TUPLE_PROTOCOL)
-        .and_then(|protocol| protocol.get(PROTOCOL_NUMBER));
-    source == Some(&container.octets()) && protocol == Some(&[UDP])
+/// Who answers a flow, if it is a UDP one.
+fn udp_answerer(flow: Attributes<'_>) -> Option<Ipv4Addr> {
+    let reply = flow.within(REPLY)?;
+    let protocol = reply.within(TUPLE_PROTOCOL)?.get(PROTOCOL_NUMBER)?;
+    let source = reply.within(TUPLE_IP)?.get(SOURCE)?;
+    (protocol == [UDP]).then_some(Ipv4Addr::from(*source.first_chunk::<4>()?))
 }

@@ -139,7 +139,9 @@ impl Network {
         }
         if udp {
             let inner = Arc::clone(&self.inner);
-            failures.note(blocking(move || conntrack::forget_udp(&inner.netfilter, ip)).await);
+            failures.note(
+                blocking(move || conntrack::forget_udp(&inner.netfilter, |gone| gone == ip)).await,
+            );
         }
     }
 }

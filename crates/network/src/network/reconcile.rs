@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Attached, Network, blocking};
-use crate::kernel::namespace;
+use crate::kernel::{conntrack, namespace, rules};
 use crate::publish::{Proxy, hold_again, stop_recorded};
 use crate::{Attachment, Endpoint, EndpointId, Failures, Live, NetworkError};
 
@@ -35,13 +36,20 @@ impl Network {
                 report.damaged.push((id.clone(), error));
             }
         }
-        let redirects = self
-            .attached()
-            .values()
-            .flat_map(Attached::redirects)
-            .collect::<Vec<_>>();
+        let redirects = self.inner.redirects();
         report.failures.note(self.redirect(redirects).await);
+        report.failures.note(self.forget_flows_of_the_dead().await);
         report
+    }
+
+    /// Clients that went on talking to a container while it ended unseen must find its successor.
+    async fn forget_flows_of_the_dead(&self) -> Result<(), NetworkError> {
+        let inner = Arc::clone(&self.inner);
+        let mut alive = HashSet::from([inner.subnet.gateway()]);
+        alive.extend(self.attached().values().map(|living| living.endpoint.ip));
+        let is_gone = move |ip| inner.subnet.contains(ip) && !alive.contains(&ip);
+        let inner = Arc::clone(&self.inner);
+        blocking(move || conntrack::forget_udp(&inner.netfilter, is_gone)).await
     }
 
     /// The dead first: they may hold addresses and ports of the living.
@@ -145,7 +153,7 @@ impl Network {
             return Ok(proxy);
         }
         stop_recorded(&record).await?;
-        let (id, ports, program) = (
+        let (id, table, ports, program) = (
             id.clone(),
             rules::table_name(self.bridge()),
             attachment.ports.clone(),

@@ -6,8 +6,8 @@ use gantry_network::{HostPort, Live, NetworkError, Protocol};
 use rustix::process::{Signal, kill_process};
 
 use crate::host::{
-    HOST, LOOPBACK, Namespace, accept, connect, container, eventually, id, interfaces, live,
-    names_in, on_a_host, request, run,
+    HOST, LOOPBACK, Namespace, OUTSIDE, accept, connect, container, eventually, id, interfaces,
+    live, names_in, on_a_host, proxy_pid, request, run,
 };
 
 #[test]
@@ -233,5 +233,66 @@ fn a_record_left_by_a_dead_proxy_does_not_hinder() {
         network.follow(&id("c"), shim).await.unwrap();
         network.disconnect(&id("c")).await.unwrap();
         TcpListener::bind("0.0.0.0:80").unwrap();
+    });
+}
+
+#[test]
+fn a_port_is_free_for_others_when_its_container_ends_without_the_engine() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let network = host.network().await;
+        container(&network, "c").await;
+        let ports = [
+            request(Protocol::Tcp, None, HostPort::Exact(8080), 80),
+            request(
+                Protocol::Udp,
+                Some("198.51.100.1"),
+                HostPort::Exact(5353),
+                53,
+            ),
+        ];
+        network.publish(&id("c"), &ports).await.unwrap();
+        let shim = host.process();
+        network.follow(&id("c"), shim).await.unwrap();
+        drop(network);
+        let redirects = || run("nft", &["list", "table", "ip", "gantry-gantry0"]);
+        assert!(redirects().contains("elements"), "{}", redirects());
+        host.end_process(shim);
+        let mut taken = None;
+        eventually("the port is free", || {
+            taken = TcpListener::bind("0.0.0.0:8080").ok();
+            taken.is_some()
+        });
+        assert!(!redirects().contains("elements"), "{}", redirects());
+        outside.connect((HOST, 8080)).unwrap();
+        accept(&taken.unwrap());
+    });
+}
+
+#[test]
+fn a_udp_client_that_never_stops_finds_the_successor_of_one_that_ended_unseen() {
+    on_a_host(async |host| {
+        let outside = host.outside();
+        let asker = outside.udp("0.0.0.0:0");
+        let ports = [request(Protocol::Udp, None, HostPort::Exact(5353), 53)];
+        let ask = |server: &std::net::UdpSocket| {
+            asker.send_to(b"?", (HOST, 5353)).unwrap();
+            let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from.ip(), OUTSIDE);
+        };
+        let network = host.network().await;
+        let first = container(&network, "first").await;
+        network.publish(&id("first"), &ports).await.unwrap();
+        ask(&Namespace::of(&first).udp("0.0.0.0:53"));
+        drop(network);
+
+        let network = host.network().await;
+        let report = network.reconcile(&[]).await;
+        assert!(report.failures.0.is_empty(), "{report:?}");
+        // Who has its address now is not its successor.
+        assert_eq!(container(&network, "other").await.ip, first.ip);
+        let second = container(&network, "second").await;
+        network.publish(&id("second"), &ports).await.unwrap();
+        ask(&Namespace::of(&second).udp("0.0.0.0:53"));
     });
 }
