@@ -322,21 +322,31 @@ impl Drop for Removals {
 pub(crate) fn watch_removals(
     removed: impl Fn() + Send + 'static,
 ) -> Result<Removals, NetworkError> {
-    let (connection, handle, mut messages) =
-        rtnetlink::new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| {
-            NetworkError::System {
-                what: "watch interfaces",
-                source,
-            }
-        })?;
-    tokio::spawn(connection);
+    let open = || -> Result<_, NetworkError> {
+        let (connection, handle, messages) =
+            rtnetlink::new_multicast_connection(&[MulticastGroup::Link]).map_err(|source| {
+                NetworkError::System {
+                    what: "watch interfaces",
+                    source,
+                }
+            })?;
+        tokio::spawn(connection);
+        Ok((handle, messages))
+    };
+    let mut opened = Ok::<_, NetworkError>(open()?);
     let watch = tokio::spawn(async move {
-        // The connection ends with its last handle.
-        let _handle = handle;
-        while let Some((message, _)) = messages.next().await {
-            if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(_)) = message.payload {
-                removed();
+        // The connection ends with its last handle; or when more happened than it could keep.
+        while let Ok((_handle, messages)) = &mut opened {
+            while let Some((message, _)) = messages.next().await {
+                if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(_)) =
+                    message.payload
+                {
+                    removed();
+                }
             }
+            opened = open();
+            // What was missed may have been one.
+            removed();
         }
     });
     Ok(Removals(watch.abort_handle()))

@@ -66,7 +66,14 @@ impl Network {
     pub(super) fn bury(&self, id: &EndpointId, address: Option<Ipv4Addr>) {
         let network = self.clone();
         let name = self.host_interface(id);
+        let mut pending = self.inner.burials.pending();
+        pending.retain(|_, burial| !burial.is_finished());
+        let earlier = pending.remove(id);
         let burial = tokio::spawn(async move {
+            // Who waits for this one waits for both: one that goes on alone might take a later connection's interface.
+            if let Some(earlier) = earlier {
+                let _ = earlier.await;
+            }
             if tokio::time::timeout(GRACE, network.gone(&name))
                 .await
                 .is_err()
@@ -80,8 +87,6 @@ impl Network {
                 network.pool().give_back(ip);
             }
         });
-        let mut pending = self.inner.burials.pending();
-        pending.retain(|_, burial| !burial.is_finished());
         pending.insert(id.clone(), burial);
     }
 
