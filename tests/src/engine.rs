@@ -107,20 +107,7 @@ impl Engine {
             None => Command::new(gantryd),
         };
         command
-            .arg("--data-root")
-            .arg(self.data_root())
-            .arg("--exec-root")
-            .arg(self.exec_root())
-            .arg("--host")
-            .arg(self.host())
-            .args([
-                "--bridge",
-                &self.subnet.bridge(),
-                "--bip",
-                &self.subnet.bip(),
-            ])
-            .args(["--log-level", "debug"])
-            .args(&self.flags)
+            .args(self.arguments())
             .env_remove("DOCKER_HOST")
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
@@ -144,6 +131,28 @@ impl Engine {
             }
         });
         began.elapsed()
+    }
+
+    /// What its program is told: where it works, and its flags.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let path = |path: PathBuf| path.display().to_string();
+        let mut arguments = vec![
+            "--data-root".to_owned(),
+            path(self.data_root()),
+            "--exec-root".to_owned(),
+            path(self.exec_root()),
+            "--host".to_owned(),
+            self.host(),
+            "--bridge".to_owned(),
+            self.subnet.bridge(),
+            "--bip".to_owned(),
+            self.subnet.bip(),
+            "--log-level".to_owned(),
+            "debug".to_owned(),
+        ];
+        arguments.extend(self.flags.iter().cloned());
+        arguments
     }
 
     /// Its process id.

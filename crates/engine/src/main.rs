@@ -19,6 +19,8 @@ fn main() -> ExitCode {
 
 fn serve(flags: Flags) -> anyhow::Result<()> {
     let config = Config::load(flags)?;
+    // Whoever starts us: containers' users must be able to read what is made for them, and their processes inherit it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&config.log_level))
         .with_writer(std::io::stderr)

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,6 +23,10 @@ use tower::ServiceExt as _;
 use crate::error::{Error, Result};
 use crate::lent::Lent;
 use crate::routes::strip_version;
+
+/// How long a connection may lie idle, as with dockerd. A client that asks once in a while must not meet the very moment
+/// at which its connection is closed.
+const IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// A socket that is bound; its file goes when this is dropped.
 #[derive(Debug)]
@@ -46,11 +51,9 @@ impl Socket {
             }
             std::fs::remove_file(path).map_err(failed("replace"))?;
         }
-        // Made under a private umask, so that nobody gets in before the mode and group are right.
-        let old = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-        let bound = UnixListener::bind(path);
-        rustix::process::umask(old);
-        let listener = bound.map_err(failed("listen on"))?;
+        // Connecting needs the right to write, which the process's umask leaves to the owner: nobody else gets in before
+        // the group is right.
+        let listener = UnixListener::bind(path).map_err(failed("listen on"))?;
         let socket = Socket {
             listener,
             path: path.to_owned(),
@@ -78,7 +81,7 @@ impl Socket {
                 Err(error) => {
                     // Out of file descriptors, most likely: those of leaving clients come back, and spinning helps nobody.
                     tracing::warn!(%error, "can't accept a client");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         }
@@ -113,6 +116,7 @@ async fn connection(stream: UnixStream, router: Router) {
         .half_close(false)
         .max_buf_size(64 << 10)
         .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
