@@ -16,6 +16,7 @@ use crate::exec::Execs;
 use crate::images;
 use crate::store::Store;
 use crate::store::reserve::Reserve;
+use crate::system::descriptors;
 use crate::volumes::Volumes;
 
 /// One engine on one data root. Handlers hold it in an [`Arc`].
@@ -68,6 +69,7 @@ impl Engine {
         };
         let host = Host::detect(program("gantry-shim")?, &config.exec_root)
             .map_err(|error| Error::Internal(error.to_string()))?;
+        descriptors::take_all();
         let hierarchies = Hierarchies::detect()?;
         let runtimes = Runtimes::new(config.runtimes.clone(), Some(&config.default_runtime))?;
         let network = Network::open(gantry_network::Options {

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, getrlimit};
+
 /// The init of `--init`: a static program that needs nothing of the root it runs in.
 const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gantry-init"));
 
@@ -36,6 +38,9 @@ pub struct Host {
     pub cgroup_v2_only: bool,
     /// Folders of counters by processor that tell what others on the machine do (GHSA-6fw5-f8r9-fgfm).
     pub thermal_throttles: Vec<String>,
+    /// Files that a process may have open unless it asks for more, when this was looked at; none: no limit. Containers
+    /// begin with it, whatever the engine allows itself later.
+    pub open_files: Option<u64>,
 }
 
 impl Host {
@@ -57,6 +62,7 @@ impl Host {
             cgroup_v2_only: cgroup_v1_mounts.is_empty(),
             cgroup_v1_mounts,
             thermal_throttles: thermal_throttles(),
+            open_files: getrlimit(Resource::Nofile).current,
         })
     }
 }

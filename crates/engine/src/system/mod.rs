@@ -1,5 +1,6 @@
 //! What the engine says of itself and of the machine: what it is and what it runs on.
 
+pub mod descriptors;
 pub mod identity;
 pub mod machine;
 

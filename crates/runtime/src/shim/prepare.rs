@@ -65,6 +65,7 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
         console_size: spec.console_size,
         log,
         uid,
+        open_files: host.open_files,
         limits: taken.limits,
         capabilities: taken.capabilities,
         io_weight: taken.io_weight,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use time::OffsetDateTime;
 
 use super::engine::Engine;
@@ -92,6 +93,13 @@ fn prepare() -> Result<impl FnOnce(Engine) -> Server, Failure> {
     };
     let boot = boot().map_err(wrong)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    if boot.open_files.is_some() {
+        let limits = Rlimit {
+            current: boot.open_files,
+            ..getrlimit(Resource::Nofile)
+        };
+        setrlimit(Resource::Nofile, limits).map_err(|errno| wrong(errno.into()))?;
+    }
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
         .map_err(|errno| wrong(errno.into()))?;
     let signals = sys::child_signals().map_err(wrong)?;

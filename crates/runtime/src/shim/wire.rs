@@ -32,6 +32,9 @@ pub(crate) struct Boot {
     pub log: crate::log::Config,
     /// Whom the stdio belongs to, so that `/dev/stdout` can be opened again.
     pub uid: u32,
+    /// [`crate::Host::open_files`]: the shim inherits the engine's own.
+    #[serde(default)]
+    pub open_files: Option<u64>,
     /// Set from outside by the shim: some would hinder libcontainer's own work.
     pub limits: Vec<PosixRlimit>,
     /// What the builtin runtime leaves the program with; the shim sees to it, since libcontainer would be slow about

@@ -324,6 +324,7 @@ mod tests {
             cgroup_v1_mounts: vec!["memory".into()],
             cgroup_v2_only: false,
             thermal_throttles: vec!["/sys/devices/system/cpu/cpu0/thermal_throttle".into()],
+            open_files: None,
         }
     }
 

@@ -9,6 +9,7 @@ fn host() -> Host {
         cgroup_v1_mounts: vec!["memory".into()],
         cgroup_v2_only: false,
         thermal_throttles: Vec::new(),
+        open_files: None,
     }
 }
 

@@ -38,7 +38,7 @@ fn run() -> io::Result<()> {
     // Away from the engine's terminal and its signals. Fails only where that is so already.
     let _ = rustix::process::setsid();
     give_up_privileges()?;
-    let descriptors = take_all_descriptors()?;
+    let descriptors = take_all_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -63,16 +63,31 @@ fn give_up_privileges() -> io::Result<()> {
     Ok(())
 }
 
-/// Raises the number of open files to what is allowed, and gives it.
-fn take_all_descriptors() -> io::Result<usize> {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
+/// Takes the kernel's redirects to the container away, before its ports are let go and may be somebody else's.
+fn withdraw(table: &str, ports: &[(PortBinding, Ipv4Addr)]) -> io::Result<()> {
+    let sets = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: sets.permitted,
+            ..sets
+        },
+    )?;
+    gantry_network::withdraw(table, ports).map_err(io::Error::other)
+}
+
+/// Raises the number of open files to what is allowed, and gives what it is.
+fn take_all_descriptors() -> usize {
+    let given = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
+        current: given.maximum,
+        maximum: given.maximum,
     };
-    rustix::process::setrlimit(Resource::Nofile, raised)?;
-    Ok(limit
-        .maximum
+    let limit = match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => given.maximum,
+        Err(_) => given.current,
+    };
+    limit
         .and_then(|limit| usize::try_from(limit).ok())
         .unwrap_or(usize::MAX)
 }

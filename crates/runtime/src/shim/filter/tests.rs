@@ -49,6 +49,7 @@ fn default_policy(capabilities: &[&str]) -> LinuxSeccomp {
         cgroup_v1_mounts: Vec::new(),
         cgroup_v2_only: true,
         thermal_throttles: Vec::new(),
+        open_files: None,
     };
     let oci: Spec = crate::spec::oci_spec(&spec, &host).unwrap();
     oci.linux().as_ref().unwrap().seccomp().clone().unwrap()
