@@ -1,6 +1,6 @@
 //! Answers that many routes share.
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use gantry_api::ErrorBody;
 use http::{StatusCode, header};
@@ -26,6 +26,26 @@ impl IntoResponse for Error {
             },
         )
     }
+}
+
+/// Longest refusal of the router's own, in bytes.
+const REFUSAL: usize = 4 << 10;
+
+/// What the router refuses by itself (a body that is too long, a path that isn't UTF-8), in the form of all errors.
+pub async fn in_json(response: Response) -> Response {
+    let status = response.status();
+    let is_plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(is_plain && (status.is_client_error() || status.is_server_error())) {
+        return response;
+    }
+    let words = to_bytes(response.into_body(), REFUSAL)
+        .await
+        .unwrap_or_default();
+    let message = String::from_utf8_lossy(&words).into_owned();
+    json(status, &ErrorBody { message })
 }
 
 /// A JSON answer.

@@ -16,6 +16,7 @@ mod networks;
 pub mod params;
 mod prefix;
 mod query;
+mod refused;
 mod sys;
 mod system;
 mod volumes;
@@ -23,7 +24,7 @@ mod volumes;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 
@@ -48,8 +49,11 @@ pub fn router(engine: App) -> Router {
         .merge(containers::routes())
         .merge(events::routes())
         .merge(exec::routes())
+        .merge(refused::routes())
         .fallback(|| async { Error::not_found("page not found") })
         .method_not_allowed_fallback(|| async { Error::not_found("page not found") })
+        .layer(DefaultBodyLimit::max(body::JSON))
+        .layer(middleware::map_response(answer::in_json))
         .layer(middleware::from_fn(detach))
         .with_state(engine)
 }
