@@ -63,7 +63,12 @@ async fn events(State(engine): State<App>, params: Params) -> Result<Response> {
         since,
         until,
     });
-    let earlier: Vec<Arc<Event>> = if since.is_some() { past } else { Vec::new() };
+    // Either of them asks for the past.
+    let earlier: Vec<Arc<Event>> = if since.is_some() || until.is_some() {
+        past
+    } else {
+        Vec::new()
+    };
     let over = async move {
         match until {
             Some(until) if until <= OffsetDateTime::now_utc() => {}
@@ -121,7 +126,7 @@ impl Wanted {
                             .attributes
                             .get("name")
                             .is_some_and(|name| name == wanted)
-                        || (wanted.len() >= 12 && event.id.starts_with(wanted)))
+                        || event.id.starts_with(wanted))
             }
         };
         let labels: HashMap<String, String> = event
@@ -211,6 +216,7 @@ mod tests {
             r#"{"event":["exec_create"]}"#,
             r#"{"container":["web"]}"#,
             r#"{"container":["abcdef012345"]}"#,
+            r#"{"container":["abcd"]}"#,
             r#"{"image":["nginx"]}"#,
             r#"{"label":["tier=front"]}"#,
         ] {

@@ -140,6 +140,17 @@ fn a_pull_that_nobody_waits_for_ends_before_its_first_word() {
 }
 
 #[test]
+fn the_past_is_told_to_who_names_its_end_only() {
+    let world = world();
+    create(&world, "box", &json!({ "Image": "busybox" }));
+    let filter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    let past = world
+        .engine
+        .ask("GET", &format!("/events?until=0s&filters={filter}"), "");
+    assert_eq!(past.json()["Action"], "create", "{}", past.text());
+}
+
+#[test]
 fn figures_have_those_before_them() {
     let world = world();
     run(&world, "box", "while :; do :; done");
