@@ -227,9 +227,7 @@ pub async fn connect(engine: &Arc<Engine>, record: &Record, mode: &Mode) -> Resu
     };
     match mode {
         Mode::Host => Ok(alone(NetworkNamespace::Host)),
-        Mode::Container(other) => Ok(alone(NetworkNamespace::Joined(namespace_of(
-            engine, other,
-        )?))),
+        Mode::Container(other) => Ok(alone(namespace_of(engine, other)?)),
         Mode::None => Ok(alone(NetworkNamespace::Path(
             engine.network.create_namespace(&id).await?,
         ))),
@@ -291,16 +289,25 @@ pub async fn disconnect(engine: &Engine, record: &Record) {
 }
 
 /// The network namespace of a running container.
-fn namespace_of(engine: &Engine, query: &str) -> Result<PathBuf> {
+fn namespace_of(engine: &Engine, query: &str) -> Result<NetworkNamespace> {
     let other: Arc<Container> = engine.containers.find(query)?;
     let record = other.record();
-    match record.state.pid.filter(|_| record.state.phase.is_alive()) {
-        Some(pid) => Ok(PathBuf::from(format!("/proc/{pid}/ns/net"))),
-        None => Err(Error::conflict(format!(
+    let Some(pid) = record.state.pid.filter(|_| record.state.phase.is_alive()) else {
+        return Err(Error::conflict(format!(
             "cannot join network of a non running container: {}",
             record.id()
-        ))),
-    }
+        )));
+    };
+    Ok(match Mode::of(&record.definition) {
+        // Where it is pinned: a process's number may be another's by the time it is used.
+        Mode::Bridge | Mode::None => {
+            NetworkNamespace::Joined(engine.network.namespace_path(&endpoint_id(record.id())?))
+        }
+        Mode::Host => NetworkNamespace::Host,
+        Mode::Container(_) => {
+            NetworkNamespace::Joined(PathBuf::from(format!("/proc/{pid}/ns/net")))
+        }
+    })
 }
 
 #[cfg(test)]
