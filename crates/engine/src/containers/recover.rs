@@ -85,7 +85,12 @@ pub async fn recover(engine: &Arc<Engine>) -> Result<()> {
         .filter_map(|(container, _)| live(&container.record()))
         .collect();
     let report = engine.network.reconcile(&live).await;
-    tracing::debug!(?report, "the network agrees");
+    for (id, error) in &report.damaged {
+        tracing::error!(container.id = %id, %error, "a running container lost a part of its network; restart it");
+    }
+    for error in &report.failures.0 {
+        tracing::warn!(%error, "an earlier engine's network wasn't cleared away completely");
+    }
     sweep(engine).await?;
     unmount(engine, &found).await?;
     for (container, state) in found {
