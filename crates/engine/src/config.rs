@@ -51,6 +51,9 @@ pub struct Flags {
     /// Runtime of containers that name none
     #[arg(long, value_name = "NAME")]
     pub default_runtime: Option<String>,
+    /// Control group that those of containers are made in, unless they name another
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: Option<String>,
     /// Configuration file, shaped as dockerd's daemon.json
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -82,6 +85,7 @@ pub struct File {
     insecure_registries: Vec<String>,
     runtimes: BTreeMap<String, FileRuntime>,
     default_runtime: Option<String>,
+    cgroup_parent: Option<String>,
     group: Option<String>,
     log_level: Option<String>,
     debug: Option<bool>,
@@ -158,6 +162,8 @@ pub struct Config {
     pub runtimes: BTreeMap<String, PathBuf>,
     /// Runtime of containers that name none.
     pub default_runtime: String,
+    /// Parent of containers' control groups; `/gantry` when `None`.
+    pub cgroup_parent: Option<String>,
     /// Group of the socket; `docker` is tried when `None`.
     pub group: Option<String>,
     /// Directive for the log.
@@ -239,6 +245,16 @@ impl Config {
                     .to_owned(),
             });
         }
+        let cgroup_parent = one("cgroup-parent", flags.cgroup_parent, file.cgroup_parent)?;
+        if let Some(path) = &cgroup_parent
+            && path.split('/').any(|part| part == "..")
+        {
+            return Err(ConfigError::Value {
+                what: "--cgroup-parent",
+                value: path.clone(),
+                why: "it must not climb out of the hierarchy".to_owned(),
+            });
+        }
         let level = one("log-level", flags.log_level, file.log_level)?;
         let debug = flags.debug || file.debug.unwrap_or(false);
         let log_level = if debug {
@@ -288,6 +304,7 @@ impl Config {
             )?,
             runtimes,
             default_runtime,
+            cgroup_parent,
             group: one("group", flags.group, file.group)?,
             log_level,
             pidfile: one_path("pidfile", flags.pidfile, file.pidfile, path)?,
@@ -426,6 +443,7 @@ mod tests {
             ["--add-runtime", "runc"],
             ["--default-runtime", "crun"],
             ["--log-level", "loud"],
+            ["--cgroup-parent", "/a/../b"],
         ] {
             assert!(
                 matches!(Config::load(flags(&args)), Err(ConfigError::Value { .. })),

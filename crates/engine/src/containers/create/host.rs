@@ -119,6 +119,10 @@ pub fn check(
         *network_mode = mode.network().map(str::to_owned);
     }
 
+    // Kept with the container: an engine with another flag finds its groups all the same.
+    if cgroup_parent.as_deref().is_none_or(str::is_empty) {
+        cgroup_parent.clone_from(&engine.config.cgroup_parent);
+    }
     if cgroup_parent
         .as_deref()
         .is_some_and(|path| path.split('/').any(|part| part == "..") || path.contains('\0'))
