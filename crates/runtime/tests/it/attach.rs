@@ -87,14 +87,7 @@ async fn each_client_gets_what_it_wants_from_the_first_byte() {
 #[tokio::test]
 async fn a_fast_container_loses_nothing_to_a_slow_client() {
     let ground = Ground::script("dd if=/dev/zero bs=65536 count=640 2>/dev/null");
-    let mut started = ground
-        .start_attached(&[AttachOptions {
-            stdin: false,
-            ..ALL
-        }])
-        .await
-        .unwrap();
-    let mut stream = started.attached.remove(0);
+    let mut stream = ground.start_heard().await;
     let mut total = 0;
     let mut buffer = vec![0; 300_000];
     loop {
@@ -111,24 +104,10 @@ async fn a_fast_container_loses_nothing_to_a_slow_client() {
 /// As in a pipeline: who reads late, e.g. a pager, gets everything.
 #[tokio::test]
 async fn a_client_that_rests_loses_nothing() {
-    let want = AttachOptions {
-        stdin: false,
-        ..ALL
-    };
     let more = Ground::script("dd if=/dev/zero bs=65536 count=640 2>/dev/null");
-    let more_client = more
-        .start_attached(&[want])
-        .await
-        .unwrap()
-        .attached
-        .remove(0);
+    let more_client = more.start_heard().await;
     let less = Ground::script("dd if=/dev/zero bs=65536 count=8 2>/dev/null");
-    let less_client = less
-        .start_attached(&[want])
-        .await
-        .unwrap()
-        .attached
-        .remove(0);
+    let less_client = less.start_heard().await;
     let running = Ground::sleeper();
     running.start().await;
     let exec = ExecSpec {
@@ -137,8 +116,9 @@ async fn a_client_that_rests_loses_nothing() {
             .map(str::to_owned)
             .to_vec(),
         attach: AttachOptions {
+            stdin: false,
             stderr: false,
-            ..want
+            ..ALL
         },
         ..ExecSpec::default()
     };

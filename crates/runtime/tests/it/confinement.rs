@@ -8,7 +8,7 @@ use gantry_runtime::spec::{
     Device, IpcNamespace, Mount, MountKind, Namespace, NetworkNamespace, Seccomp, Ulimit,
 };
 
-use crate::ground::Ground;
+use crate::ground::{Ground, bind};
 
 #[tokio::test]
 async fn a_plain_container_is_shut_in() {
@@ -250,16 +250,7 @@ async fn later_mounts_of_the_host_stay_outside() {
     let mut ground = Ground::sleeper();
     let host = tempfile::tempdir().unwrap();
     fs::create_dir(host.path().join("sub")).unwrap();
-    let kind = MountKind::Bind {
-        source: host.path().to_owned(),
-        propagation: None,
-        non_recursive: false,
-    };
-    ground.spec.mounts = vec![Mount {
-        destination: "/v".into(),
-        kind,
-        read_only: false,
-    }];
+    ground.spec.mounts = vec![bind(host.path(), "/v")];
     ground.start().await;
     let done = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "later"])
@@ -333,26 +324,20 @@ async fn namespaces_of_the_host() {
             .display()
             .to_string()
     };
-    let host: Vec<_> = ["net", "pid", "ipc", "uts", "mnt"].map(own).to_vec();
+    let host = ["net", "pid", "ipc", "uts", "mnt"].map(own);
+    let shared = |output: &str| -> Vec<_> {
+        let both = output.lines().zip(&host);
+        both.map(|(inside, outside)| inside == outside).collect()
+    };
     let mut ground = Ground::script(script);
     let output = ground.run().await.1.stdout;
-    let shared: Vec<_> = output
-        .lines()
-        .zip(&host)
-        .map(|(inside, outside)| inside == outside)
-        .collect();
-    assert_eq!(shared, [false; 5], "{output}");
+    assert_eq!(shared(&output), [false; 5], "{output}");
     ground.spec.namespaces.network = NetworkNamespace::Host;
     ground.spec.namespaces.pid = Namespace::Host;
     ground.spec.namespaces.ipc = IpcNamespace::Host;
     ground.spec.namespaces.uts = Namespace::Host;
     let output = ground.run().await.1.stdout;
-    let shared: Vec<_> = output
-        .lines()
-        .zip(&host)
-        .map(|(inside, outside)| inside == outside)
-        .collect();
-    assert_eq!(shared, [true, true, true, true, false]);
+    assert_eq!(shared(&output), [true, true, true, true, false], "{output}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gantry_runtime::spec::{Mount, MountKind};
 use gantry_runtime::{
     AttachOptions, AttachStream, ContainerSpec, Dirs, ExecSpec, Exit, Host, Runtime, ShimClient,
     StartError, StartRequest, Started, log, shim,
@@ -131,20 +132,23 @@ impl Ground {
         self.start_attached(&[]).await.unwrap()
     }
 
+    /// Starts it with its output attached from the first byte.
+    pub async fn start_heard(&self) -> AttachStream {
+        let output = AttachOptions {
+            stdin: false,
+            ..ALL
+        };
+        let mut started = self.start_attached(&[output]).await.unwrap();
+        started.attached.remove(0)
+    }
+
     pub async fn exited(&self) -> Exit {
         within(self.client().exited()).await.unwrap()
     }
 
     /// Runs to the end with everything attached from the first byte.
     pub async fn run(&self) -> (Exit, Output) {
-        let mut started = self
-            .start_attached(&[AttachOptions {
-                stdin: false,
-                ..ALL
-            }])
-            .await
-            .unwrap();
-        let output = read(started.attached.remove(0), self.spec.tty).await;
+        let output = read(self.start_heard().await, self.spec.tty).await;
         (self.exited().await, output)
     }
 
@@ -196,6 +200,20 @@ impl Drop for Ground {
             }
             let _ = cgroup.remove();
         }
+    }
+}
+
+/// A folder or file of the host in the container.
+pub fn bind(source: &Path, destination: &str) -> Mount {
+    let kind = MountKind::Bind {
+        source: source.to_owned(),
+        propagation: None,
+        non_recursive: false,
+    };
+    Mount {
+        destination: destination.into(),
+        kind,
+        read_only: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use gantry_runtime::{ClientError, StartError};
 
-use crate::ground::{Ground, until, within};
+use crate::ground::{Ground, bind, until, within};
 
 #[tokio::test]
 async fn runs_and_tells_how_it_ended() {
@@ -200,19 +200,9 @@ async fn the_working_directory_is_made() {
 
 #[tokio::test]
 async fn the_working_directory_is_made_in_its_volume() {
-    use gantry_runtime::spec::{Mount, MountKind};
     let volume = tempfile::tempdir().unwrap();
     let mut ground = Ground::script("pwd; touch here");
-    let kind = MountKind::Bind {
-        source: volume.path().to_owned(),
-        propagation: None,
-        non_recursive: false,
-    };
-    ground.spec.mounts = vec![Mount {
-        destination: "/v".into(),
-        kind,
-        read_only: false,
-    }];
+    ground.spec.mounts = vec![bind(volume.path(), "/v")];
     ground.spec.cwd = "/v/a/b".into();
     assert_eq!(ground.run().await.1.stdout, "/v/a/b\n");
     assert!(volume.path().join("a/b/here").exists());
@@ -264,15 +254,7 @@ async fn a_root_with_a_link_for_dev_writes_nothing_on_the_host() {
 #[tokio::test]
 async fn what_a_runtime_cannot_do_is_said_with_its_reason() {
     let mut ground = Ground::script("true");
-    ground.spec.mounts.push(gantry_runtime::spec::Mount {
-        destination: "/x".into(),
-        kind: gantry_runtime::spec::MountKind::Bind {
-            source: "/no/such/source".into(),
-            propagation: None,
-            non_recursive: false,
-        },
-        read_only: false,
-    });
+    ground.spec.mounts = vec![bind("/no/such/source".as_ref(), "/x")];
     let error = ground.start_attached(&[]).await.unwrap_err();
     assert!(matches!(error, StartError::Runtime(_)), "{error}");
     assert!(error.to_string().contains("/no/such/source"), "{error}");
