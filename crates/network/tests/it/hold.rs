@@ -5,8 +5,17 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use gantry_network::{HostPort, Network, NetworkError, Protocol};
 
 use crate::host::{
-    LOOPBACK, Namespace, accept, connect, container, eventually, id, on_a_host, request, run,
+    Host, LOOPBACK, Namespace, accept, connect, container, eventually, id, on_a_host, request, run,
 };
+
+/// A network with container "c", which publishes a port.
+async fn publishing(host: &Host, protocol: Protocol, port: u16) -> Network {
+    let network = host.network().await;
+    container(&network, "c").await;
+    let ports = [request(protocol, None, HostPort::Exact(port), 80)];
+    network.publish(&id("c"), &ports).await.unwrap();
+    network
+}
 
 #[test]
 fn a_taken_port_is_an_error_that_leaves_nothing() {
@@ -169,10 +178,7 @@ fn a_host_without_ipv6_publishes_on_ipv4() {
 #[test]
 fn ports_end_with_the_followed_process() {
     on_a_host(async |host| {
-        let network = host.network().await;
-        container(&network, "c").await;
-        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
-        network.publish(&id("c"), &ports).await.unwrap();
+        let network = publishing(host, Protocol::Tcp, 8080).await;
         let shim = host.process();
         network.follow(&id("c"), shim).await.unwrap();
         // The engine goes; the port stays.
@@ -187,10 +193,7 @@ fn ports_end_with_the_followed_process() {
 #[test]
 fn ports_end_with_an_engine_that_never_started_the_container() {
     on_a_host(async |host| {
-        let network = host.network().await;
-        container(&network, "c").await;
-        let ports = [request(Protocol::Udp, None, HostPort::Exact(8080), 80)];
-        network.publish(&id("c"), &ports).await.unwrap();
+        let network = publishing(host, Protocol::Udp, 8080).await;
         drop(network);
         eventually("the port is free", || {
             UdpSocket::bind("0.0.0.0:8080").is_ok()
@@ -201,10 +204,7 @@ fn ports_end_with_an_engine_that_never_started_the_container() {
 #[test]
 fn a_container_that_ended_at_once_lets_its_ports_go() {
     on_a_host(async |host| {
-        let network = host.network().await;
-        container(&network, "c").await;
-        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
-        network.publish(&id("c"), &ports).await.unwrap();
+        let network = publishing(host, Protocol::Tcp, 8080).await;
         let shim = host.process();
         host.end_process(shim);
         network.follow(&id("c"), shim).await.unwrap();
@@ -216,10 +216,7 @@ fn a_container_that_ended_at_once_lets_its_ports_go() {
 #[test]
 fn a_proxy_whose_record_was_removed_ends_all_the_same() {
     on_a_host(async |host| {
-        let network = host.network().await;
-        container(&network, "c").await;
-        let ports = [request(Protocol::Tcp, None, HostPort::Exact(8080), 80)];
-        network.publish(&id("c"), &ports).await.unwrap();
+        let network = publishing(host, Protocol::Tcp, 8080).await;
         let shim = host.process();
         network.follow(&id("c"), shim).await.unwrap();
         std::fs::remove_file(host.exec_root().join("gantry0/proxy/c")).unwrap();

@@ -26,15 +26,15 @@ struct Proxy {
     server: UdpSocket,
 }
 
+/// The engine's end and the proxy's of what they talk over.
+fn control() -> (OwnedFd, OwnedFd) {
+    let flags = SocketFlags::CLOEXEC;
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap()
+}
+
 impl Proxy {
     fn start(limits: UdpLimits) -> Self {
-        let (control, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
+        let (control, theirs) = control();
         let process = Command::new(env!("CARGO_BIN_EXE_gantry-proxy"))
             .stdin(Stdio::from(theirs))
             .spawn()
@@ -135,13 +135,7 @@ fn orders_it_does_not_understand_end_it() {
 #[test]
 fn connections_beyond_what_it_may_open_wait_for_their_turn() {
     on_a_host(async |_| {
-        let (control, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
+        let (control, theirs) = control();
         let few = format!("ulimit -n 64; exec {}", env!("CARGO_BIN_EXE_gantry-proxy"));
         let mut process = Command::new("sh")
             .args(["-c", &few])
