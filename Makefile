@@ -23,7 +23,7 @@ check-cross: ## Type-check the command line for Windows and macOS
 bench: ## Measure beside Debian's docker.io and podman; prints ratios
 	@scripts/bench
 
-crash: ## Kill the engine at random moments, 50 times in each operation
+crash: ## Kill the engine at random moments, in the middle of each operation (ROUNDS=50)
 	@scripts/crash
 
 fuzz: ## Fuzz each parser of outside bytes for a minute (SECONDS_EACH=60)
