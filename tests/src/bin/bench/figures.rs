@@ -1,43 +1,49 @@
 //! Figures of the machine and of processes.
 
-use std::{fs, process::Command, time::Duration};
+use std::{env, fs, process::Command, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::peers::{Docker, Peer, Podman};
+use crate::peers::{Docker, Gantry, Peer, Podman};
 
-/// One line about what was measured on which machine.
-pub fn machine(docker: &Docker, podman: &Podman) -> Result<String> {
+/// What was measured, on which machine: versions, and what a comparison depends on.
+pub fn machine(gantry: &Gantry, docker: &Docker, podman: &Podman) -> Result<String> {
     let cores = std::thread::available_parallelism()?;
-    let info = fs::read_to_string("/proc/meminfo")?;
-    let total: u64 = info
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("MemTotal:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        })
-        .context("no MemTotal in /proc/meminfo")?;
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    Ok(format!(
-        "{cores} cores, {:.0} GiB, Linux {}; docker {}, podman {}\n",
-        total as f64 / (1 << 20) as f64,
-        kernel.trim(),
-        version(docker)?,
-        version(podman)?,
-    ))
-}
-
-fn version(peer: &dyn Peer) -> Result<String> {
-    let format = if peer.name() == "podman" {
-        "{{.Client.Version}}"
-    } else {
-        "{{.Server.Version}}"
+    let field = |file: &str, name: &str| -> Result<String> {
+        let text = fs::read_to_string(file)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()));
+        value.with_context(|| format!("no {name} in {file}"))
     };
-    let said = peer.cli().args(["version", "--format", format]).output()?;
-    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    let memory = field("/proc/meminfo", "MemTotal")?;
+    let memory: f64 = memory.trim_end_matches(" kB").parse()?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let ask = |peer: &dyn Peer, words: &[&str]| -> Result<String> {
+        let said = peer.cli().args(words).output()?;
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    let server = ["version", "--format", "{{.Server.Version}}"];
+    let driver = ["info", "--format", "{{.Driver}}"];
+    let store = ["info", "--format", "{{.Store.GraphDriverName}}"];
+    let runtime = ["info", "--format", "{{.Host.OCIRuntime.Name}}"];
+    let (theirs, podmans) = (ask(docker, &driver)?, ask(podman, &store)?);
+    // Docker and podman copy whole trees where they find no overlayfs: that would be no comparison.
+    ensure!(
+        theirs == "overlay2" && podmans == "overlay",
+        "docker stores by {theirs:?} and podman by {podmans:?}: set TMPDIR to a folder on a disk"
+    );
+    Ok(format!(
+        "{cores} cores ({}), {:.0} GiB, Linux {}.\n\
+         gantry {}; docker {} ({theirs}, {}); podman {} ({podmans}, {}).\n",
+        field("/proc/cpuinfo", "model name").unwrap_or_else(|_| env::consts::ARCH.to_owned()),
+        memory / f64::from(1 << 20),
+        kernel.trim(),
+        ask(gantry, &server)?,
+        ask(docker, &server)?,
+        ask(docker, &["info", "--format", "{{.DefaultRuntime}}"])?,
+        ask(podman, &["version", "--format", "{{.Client.Version}}"])?,
+        ask(podman, &runtime)?,
+    ))
 }
 
 /// Resident memory of a process, in KiB.

@@ -44,7 +44,7 @@ pub fn layered(work: &Path) -> Result<PathBuf> {
         file(&mut archive, &names[number], &layer, 0o644)?;
     }
     let config = serde_json::json!({
-        "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
+        "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }, "os": "linux", "created": "2026-01-01T00:00:00Z",
         "config": { "Cmd": ["/none"] },
         "rootfs": { "type": "layers", "diff_ids": digests },
         "history": vec![serde_json::json!({ "created": "2026-01-01T00:00:00Z", "created_by": "noise" }); LAYERS],

@@ -9,6 +9,7 @@ mod figures;
 mod image;
 mod measures;
 mod peers;
+mod table;
 
 use std::{
     env,
@@ -17,8 +18,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use measures::Table;
 use peers::{Docker, Gantry, Peer, Podman, Registry};
+use table::Table;
 
 /// Set in the process that runs inside the namespaces.
 const INSIDE: &str = "GANTRY_BENCH_INSIDE";
@@ -88,7 +89,9 @@ fn measure() -> Result<()> {
         peer.import(&tiny, "tiny:latest")?;
     }
 
-    let mut table = Table::new();
+    // Said first: who compares what can't be compared is told at once.
+    let machine = figures::machine(&gantry, &docker, &podman)?;
+    let mut table = Table::default();
     measures::run(&mut table, &gantry, &docker, &podman, rounds)?;
 
     let registry = Registry::start(work.path())?;
@@ -111,15 +114,16 @@ fn measure() -> Result<()> {
         &mut table,
         &mut gantry,
         &mut docker,
+        stopped,
         if quick { 2 } else { 5 },
     )?;
-    measures::idle(&mut table, &gantry, &docker)?;
     for peer in [&gantry as &dyn Peer, &docker] {
         measures::end(peer, listed - stopped)?;
     }
     measures::list(&mut table, &gantry, &docker, listed, rounds)?;
+    measures::idle(&mut table, &gantry, &docker, listed)?;
 
-    println!("{}", figures::machine(&docker, &podman)?);
+    println!("{machine}");
     println!("{table}");
     Ok(())
 }

@@ -286,14 +286,8 @@ impl Peer for Podman {
             .arg(self.root.join("data"))
             .arg("--runroot")
             .arg(self.root.join("run"))
-            .args([
-                "--cgroup-manager",
-                "cgroupfs",
-                "--runtime",
-                "runc",
-                "--events-backend",
-                "file",
-            ]);
+            // There is no systemd in the bench's namespaces.
+            .args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         command
     }
 
