@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::scratch::Scratch;
 use crate::{Running, free_port, programs, request, run, until};
 
 /// The member that names an element in WebDriver's JSON.
@@ -33,7 +34,7 @@ pub struct App {
     session: String,
     driver: Running,
     display: Running,
-    home: tempfile::TempDir,
+    home: Scratch,
 }
 
 /// Something on the page.
@@ -53,10 +54,7 @@ impl App {
             "{} is missing: run `cargo build -p gantry-desktop`",
             program.display()
         );
-        let home = tempfile::Builder::new()
-            .prefix("gantry-home-")
-            .tempdir()
-            .expect("a temporary folder");
+        let home = Scratch::new("home", "");
         // Both die with their test, even where that is killed.
         let dies = |program: &str| {
             let mut command = Command::new("setpriv");

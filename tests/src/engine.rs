@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::leftovers::Place;
+use crate::scratch::Scratch;
+use crate::{Namespace, PATIENCE, Response, Subnet, request, until};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
-use crate::{Namespace, PATIENCE, Response, Subnet, leftovers, request, until};
 
 /// The folder of the programs that are tested: `$GANTRY_PROGRAMS`, or where cargo put them.
 ///
@@ -51,7 +51,7 @@ pub struct Options<'a> {
 
 /// An engine; ended when dropped, with all that it made.
 pub struct Engine {
-    folder: TempDir,
+    folder: Scratch,
     subnet: Subnet,
     flags: Vec<String>,
     namespace: Option<PathBuf>,
@@ -69,12 +69,10 @@ impl Engine {
             rustix::process::geteuid().is_root(),
             "these tests start containers: run them as root"
         );
+        let subnet = Subnet::take();
         let mut engine = Self {
-            folder: tempfile::Builder::new()
-                .prefix("gantry-test-")
-                .tempdir()
-                .expect("a temporary folder"),
-            subnet: Subnet::take(),
+            folder: Scratch::new("engine", subnet.name()),
+            subnet,
             flags: options.flags,
             namespace: options.namespace.map(Namespace::path),
             process: None,
@@ -145,9 +143,11 @@ impl Engine {
             "--host".to_owned(),
             self.host(),
             "--bridge".to_owned(),
-            self.subnet.bridge(),
+            self.subnet.name().to_owned(),
             "--bip".to_owned(),
             self.subnet.bip(),
+            "--cgroup-parent".to_owned(),
+            self.subnet.name().to_owned(),
             "--log-level".to_owned(),
             "debug".to_owned(),
         ];
@@ -290,6 +290,15 @@ impl Engine {
             })
     }
 
+    /// Where its traces are.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            folder: self.folder(),
+            name: Some(self.subnet.name()),
+            namespace: self.namespace.as_deref(),
+        }
+    }
+
     /// Removes all containers, ends the engine and gives what is left of both.
     fn end(&mut self) -> Vec<String> {
         let mut left = Vec::new();
@@ -311,8 +320,8 @@ impl Engine {
             }
             self.stop();
         }
-        left.extend(leftovers::find(self));
-        leftovers::clear(self);
+        left.extend(self.place().find());
+        self.place().clear();
         left
     }
 }

@@ -29,6 +29,8 @@ impl Layer {
         header.set_entry_type(kind);
         header.set_mode(mode);
         header.set_size(bytes.len() as u64);
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_mtime(1_760_000_000);
         self.0
             .append_data(&mut header, path, bytes)

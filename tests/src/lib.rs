@@ -16,6 +16,7 @@ mod image;
 mod leftovers;
 mod network;
 mod registry;
+mod scratch;
 mod terminal;
 mod world;
 

@@ -7,18 +7,19 @@ use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tempfile::TempDir;
 
 use crate::run;
+use crate::scratch::Scratch;
 
 /// Where the locks lie: processes of all users of this machine agree by it.
-const LOCKS: &str = "/tmp/gantry-tests";
+const LOCKS: &str = "/run/gantry-tests";
 /// How many engines of tests may run at once.
 const PLACES: u16 = 1000;
 
 /// A bridge's name and subnet, held by a lock for as long as this lives.
 pub struct Subnet {
     number: u16,
+    name: String,
     _lock: File,
 }
 
@@ -42,19 +43,20 @@ impl Subnet {
             }
             let subnet = Self {
                 number,
+                name: format!("gtest{number}"),
                 _lock: lock,
             };
-            if !Path::new("/sys/class/net").join(subnet.bridge()).exists() && !subnet.is_routed() {
+            if !Path::new("/sys/class/net").join(subnet.name()).exists() && !subnet.is_routed() {
                 return subnet;
             }
         }
         panic!("all {PLACES} subnets for tests are taken: see {LOCKS} and `ip route`");
     }
 
-    /// The bridge's name.
+    /// The bridge's name, which the control groups' parent has as well.
     #[must_use]
-    pub fn bridge(&self) -> String {
-        format!("gtest{}", self.number)
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The bridge's address, with the subnet's size.
@@ -78,22 +80,25 @@ impl Subnet {
     }
 }
 
-/// A TCP port of the loopback interface that was free a moment ago.
+/// A TCP port of the loopback interface that was free a moment ago, and below those that the kernel gives to whoever
+/// asks for any.
 ///
 /// # Panics
 /// Where there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_whitespace().next();
+    let first: u16 = first.and_then(|word| word.parse().ok()).unwrap_or(32_768);
+    (0..1000)
+        .map(|_| rand::random_range(10_000..first.max(10_100)))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// A network namespace with only a loopback interface; gone when dropped.
 pub struct Namespace {
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Namespace {
@@ -103,11 +108,9 @@ impl Namespace {
     /// Where `unshare` (package util-linux) can't.
     #[must_use]
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("gantry-netns-")
-            .tempdir()
-            .expect("a temporary folder");
-        let namespace = Self { folder };
+        let namespace = Self {
+            folder: Scratch::new("netns", ""),
+        };
         fs::write(namespace.path(), "").expect("a file to mount the namespace on");
         run(Command::new("unshare")
             .arg(format!("--net={}", namespace.path().display()))

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::image::{Image, digest};
 use crate::network::free_port;
+use crate::scratch::Scratch;
 use crate::{Namespace, Response, Running, request, run, until};
 
 /// A registry of a test; ended when dropped.
@@ -16,7 +16,7 @@ pub struct Registry {
     port: u16,
     namespace: Option<std::path::PathBuf>,
     _process: Running,
-    _folder: TempDir,
+    _folder: Scratch,
 }
 
 impl Registry {
@@ -45,10 +45,7 @@ impl Registry {
     }
 
     fn try_start(namespace: Option<&Namespace>) -> Option<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("gantry-registry-")
-            .tempdir()
-            .expect("a temporary folder");
+        let folder = Scratch::new("registry", "");
         let port = free_port();
         let config = folder.path().join("config.yml");
         let text = format!(

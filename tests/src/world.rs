@@ -43,13 +43,12 @@ impl World {
     #[must_use]
     pub fn with_flags(client: Client, flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let engine = Engine::start(Options {
-            flags,
-            namespace: None,
-        });
         Self {
             client,
-            engine,
+            engine: Engine::start(Options {
+                flags,
+                namespace: None,
+            }),
             registry: None,
             namespace: None,
         }
@@ -59,17 +58,9 @@ impl World {
     #[must_use]
     pub fn with_registry(client: Client) -> Self {
         let registry = Registry::start();
-        let flags = vec!["--insecure-registry".to_owned(), registry.host()];
-        let engine = Engine::start(Options {
-            flags,
-            namespace: None,
-        });
-        Self {
-            client,
-            engine,
-            registry: Some(registry),
-            namespace: None,
-        }
+        let mut world = Self::with_flags(client, &["--insecure-registry", &registry.host()]);
+        world.registry = Some(registry);
+        world
     }
 
     /// An engine and a registry that is its mirror, in a network namespace of their own: every port is free there.
@@ -161,6 +152,31 @@ impl World {
     #[track_caller]
     pub fn cli<S: AsRef<OsStr>>(&self, words: &[S]) -> Said {
         run(&mut self.command(words))
+    }
+
+    /// Runs a container of `busybox` in the background; gives its id.
+    #[track_caller]
+    pub fn background(&self, name: &str, options: &[&str], command: &[&str]) -> String {
+        let words = [
+            &["run", "-d", "--name", name],
+            options,
+            &["busybox"],
+            command,
+        ];
+        self.cli(&words.concat()).ok()
+    }
+
+    /// Runs a container of `busybox` to its end, and keeps it.
+    #[track_caller]
+    pub fn to_its_end(&self, name: &str, options: &[&str], command: &[&str]) -> Said {
+        let words = [&["run", "--name", name], options, &["busybox"], command];
+        self.cli(&words.concat())
+    }
+
+    /// Runs a container of `busybox` to its end, and removes it.
+    #[track_caller]
+    pub fn once(&self, options: &[&str], command: &[&str]) -> Said {
+        self.cli(&[&["run", "--rm"], options, &["busybox"], command].concat())
     }
 
     /// Runs it with this input.

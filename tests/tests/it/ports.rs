@@ -35,11 +35,7 @@ fn page(address: &str) -> Result<String, String> {
 
 fn a_published_port_answers(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run", "-d", "--name", "box", "-p", "80", "busybox", "sh", "-c", SERVE,
-        ])
-        .ok();
+    world.background("box", &["-p", "80"], &["sh", "-c", SERVE]);
     let said = world.cli(&["port", "box", "80"]).ok();
     let port = said
         .lines()
@@ -110,11 +106,7 @@ fn a_taken_port_is_an_error(client: Client) {
     let world = World::new(client);
     let port = free_port();
     let publish = format!("{port}:80");
-    world
-        .cli(&[
-            "run", "-d", "--name", "first", "-p", &publish, "busybox", "sleep", "1000",
-        ])
-        .ok();
+    world.background("first", &["-p", &publish], &["sleep", "1000"]);
     let said = world.cli(&[
         "run", "-d", "--name", "second", "-p", &publish, "busybox", "sleep", "1000",
     ]);
@@ -129,40 +121,26 @@ fn a_taken_port_is_an_error(client: Client) {
     world.cli(&["rm", "-f", "second"]).ok();
     // By a program that is none of ours.
     let _taken = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
-    let error = world
-        .cli(&["run", "--rm", "-p", &publish, "busybox", "true"])
-        .fails(125);
+    let error = world.once(&["-p", &publish], &["true"]).fails(125);
     assert!(
         error.contains("address already in use") || error.contains("port is already allocated"),
         "{error}"
     );
-    let error = world
-        .cli(&["run", "--rm", "-p", "99999:80", "busybox", "true"])
-        .fails(125);
+    let error = world.once(&["-p", "99999:80"], &["true"]).fails(125);
     assert!(error.to_lowercase().contains("invalid"), "{error}");
 }
 
 fn containers_reach_each_other(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run", "-d", "--name", "server", "busybox", "sh", "-c", SERVE,
-        ])
-        .ok();
+    world.background("server", &[], &["sh", "-c", SERVE]);
     let address =
         world.inspect("server")["NetworkSettings"]["Networks"]["bridge"]["IPAddress"].clone();
     let address = address.as_str().unwrap();
     until("the page of the other container", || {
-        let said = world.cli(&[
-            "run",
-            "--rm",
-            "busybox",
-            "wget",
-            "-q",
-            "-O",
-            "-",
-            &format!("http://{address}/"),
-        ]);
+        let said = world.once(
+            &[],
+            &["wget", "-q", "-O", "-", &format!("http://{address}/")],
+        );
         if said.stdout == "a page\n" {
             Ok(())
         } else {
@@ -170,14 +148,7 @@ fn containers_reach_each_other(client: Client) {
         }
     });
     let said = world
-        .cli(&[
-            "run",
-            "--rm",
-            "busybox",
-            "sh",
-            "-c",
-            "ip route; cat /etc/resolv.conf",
-        ])
+        .once(&[], &["sh", "-c", "ip route; cat /etc/resolv.conf"])
         .ok();
     assert!(
         said.contains(&format!("default via {}.1", world.engine.subnet().prefix())),
@@ -187,22 +158,16 @@ fn containers_reach_each_other(client: Client) {
 
 fn none_and_host(client: Client) {
     let world = World::new(client);
-    let links = |network: &str| {
-        world
-            .cli(&["run", "--rm", "--network", network, "busybox", "ip", "link"])
-            .ok()
-    };
+    let links = |network: &str| world.once(&["--network", network], &["ip", "link"]).ok();
     assert!(!links("none").contains("eth0"), "only a loopback");
     assert!(
-        links("host").contains(&world.engine.subnet().bridge()),
+        links("host").contains(world.engine.subnet().name()),
         "the machine's interfaces"
     );
     let said = world.cli(&["network", "ls", "--format", "{{.Name}}"]).ok();
     let mut names: Vec<_> = said.lines().collect();
     names.sort_unstable();
     assert_eq!(names, ["bridge", "host", "none"]);
-    let error = world
-        .cli(&["run", "--rm", "--network", "nowhere", "busybox", "true"])
-        .fails(125);
+    let error = world.once(&["--network", "nowhere"], &["true"]).fails(125);
     assert!(error.contains("network nowhere not found"), "{error}");
 }

@@ -36,9 +36,9 @@ fn main() -> Result<()> {
     let mut crash = Crash::new();
     for operation in operations {
         let began = Instant::now();
-        let answered = crash.rounds(operation, rounds);
+        let after = crash.rounds(operation, rounds);
         println!(
-            "{operation:?}: killed {rounds} times ({answered} after the answer) in {:.0} s: nothing lost, nothing left",
+            "{operation:?}: killed {rounds} times before its answer and {after} times after, in {:.0} s: nothing lost, nothing left",
             began.elapsed().as_secs_f64()
         );
     }

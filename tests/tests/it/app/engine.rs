@@ -15,7 +15,8 @@ fn the_app_starts_an_engine_where_none_answers() {
     let settings = json!({
         "data-root": world.engine.data_root(),
         "exec-root": world.engine.exec_root(),
-        "bridge": world.engine.subnet().bridge(),
+        "bridge": world.engine.subnet().name(),
+        "cgroup-parent": world.engine.subnet().name(),
         "bip": world.engine.subnet().bip(),
         "pidfile": pidfile,
     });
