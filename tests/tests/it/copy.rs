@@ -57,11 +57,7 @@ fn folders_go_in_and_out(client: Client) {
     let local = world.engine.folder().join("local");
     fs::create_dir_all(local.join("tree/deep")).unwrap();
     fs::write(local.join("tree/deep/file"), "deep").unwrap();
-    world
-        .cli(&[
-            "run", "-d", "--name", "box", "-v", "/data", "busybox", "sleep", "1000",
-        ])
-        .ok();
+    world.background("box", &["-v", "/data"], &["sleep", "1000"]);
     let path = |name: &str| local.join(name).display().to_string();
     // To a new name, into a folder, into a volume.
     world.cli(&["cp", &path("tree"), "box:/tmp/new"]).ok();
@@ -97,9 +93,7 @@ fn links_lead_nowhere_else(client: Client) {
     let script = format!(
         "ln -s {host} /tmp/out; ln -s ../../../../../..{host} /tmp/up; ln -s {host}/key /tmp/key; sleep 1000"
     );
-    world
-        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", &script])
-        .ok();
+    world.background("box", &[], &["sh", "-c", &script]);
     gantry_tests::until("the links should be there", || {
         let said = world.cli(&["exec", "box", "ls", "/tmp"]);
         if said.stdout.contains("key") {

@@ -14,19 +14,7 @@ both!(
 
 fn sleeping(client: Client) -> World {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "box",
-            "-e",
-            "OUTER=kept",
-            "busybox",
-            "sleep",
-            "1000",
-        ])
-        .ok();
+    world.background("box", &["-e", "OUTER=kept"], &["sleep", "1000"]);
     world
 }
 

@@ -108,10 +108,7 @@ fn saving_and_loading(client: Client) {
         id,
         "the same image"
     );
-    assert_eq!(
-        world.cli(&["run", "--rm", "busybox", "echo", "works"]).ok(),
-        "works"
-    );
+    assert_eq!(world.once(&[], &["echo", "works"]).ok(), "works");
     // A name alone is all tags of its repository, whichever they are.
     world.cli(&["tag", "busybox", "other/name:v2"]).ok();
     world.cli(&["save", "-o", &file, "other/name"]).ok();
@@ -135,9 +132,7 @@ fn tagging_and_removing(client: Client) {
     world.cli(&["tag", "busybox", "other/name:v2"]).ok();
     let said = world.cli(&["rmi", "other/name:v2"]).ok();
     assert_eq!(said, "Untagged: other/name:v2");
-    world
-        .cli(&["run", "-d", "--name", "box", "busybox", "sleep", "1000"])
-        .ok();
+    world.background("box", &[], &["sleep", "1000"]);
     let error = world.cli(&["rmi", "busybox"]).fails(1);
     assert!(
         error.contains("conflict: unable to") && error.contains("container"),

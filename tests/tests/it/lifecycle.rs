@@ -1,6 +1,6 @@
 //! From created to removed: stop, kill, pause, wait, restart, ps, top, inspect, stats.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gantry_tests::{Client, World, until};
 
@@ -21,9 +21,7 @@ both!(
 const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
 
 fn polite(world: &World, name: &str) {
-    world
-        .cli(&["run", "-d", "--name", name, "busybox", "sh", "-c", POLITE])
-        .ok();
+    world.background(name, &[], &["sh", "-c", POLITE]);
     until("the shell should be ready", || {
         let said = world.cli(&["logs", name]);
         if said.stdout.contains("ready") {
@@ -40,9 +38,7 @@ fn stopping_asks_first(client: Client) {
     world.cli(&["stop", "-t", "60", "polite"]).ok();
     assert!(world.cli(&["logs", "polite"]).ok().ends_with("bye"));
     assert_eq!(world.inspect("polite")["State"]["ExitCode"], 0);
-    world
-        .cli(&["run", "-d", "--name", "deaf", "busybox", "sleep", "1000"])
-        .ok();
+    world.background("deaf", &[], &["sleep", "1000"]);
     let began = Instant::now();
     world.cli(&["stop", "-t", "1", "deaf"]).ok();
     assert!(
@@ -59,9 +55,7 @@ fn stopping_asks_first(client: Client) {
 fn any_signal_can_be_sent(client: Client) {
     let world = World::new(client);
     let script = "trap 'echo usr1' USR1; echo ready; while :; do sleep 0.05; done";
-    world
-        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
-        .ok();
+    world.background("box", &[], &["sh", "-c", script]);
     let follow = world.start(&["logs", "-f", "box"]);
     follow.expect("ready");
     world.cli(&["kill", "-s", "USR1", "box"]).ok();
@@ -81,19 +75,22 @@ fn any_signal_can_be_sent(client: Client) {
 
 fn pausing_holds_it(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "box",
-            "busybox",
-            "sh",
-            "-c",
-            "while :; do date >> /tmp/log; usleep 1000; done",
-        ])
-        .ok();
+    let script = "while :; do echo >> /tmp/ticks; usleep 1000; done";
+    world.background("box", &[], &["sh", "-c", script]);
+    let pid = world.inspect("box")["State"]["Pid"].clone();
+    let ticks = || {
+        let file = format!("/proc/{pid}/root/tmp/ticks");
+        std::fs::metadata(file).map_or(0, |file| file.len())
+    };
+    let goes_on = |from: u64| {
+        until("it should tick", || {
+            let now = ticks();
+            if now > from + 10 { Ok(()) } else { Err(now) }
+        });
+    };
+    goes_on(0);
     world.cli(&["pause", "box"]).ok();
+    let held = ticks();
     assert_eq!(world.status("box"), "paused");
     assert!(world.cli(&["ps"]).ok().contains("(Paused)"));
     let error = world.cli(&["exec", "box", "true"]).fails(1);
@@ -103,8 +100,12 @@ fn pausing_holds_it(client: Client) {
     );
     let error = world.cli(&["pause", "box"]).fails(1);
     assert!(error.contains("is already paused"), "{error}");
+    // Long enough for hundreds of ticks.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(ticks(), held, "nothing runs in it");
     world.cli(&["unpause", "box"]).ok();
     assert_eq!(world.status("box"), "running");
+    goes_on(held);
     world.cli(&["exec", "box", "true"]).ok();
     // Removing works on a paused one too.
     world.cli(&["pause", "box"]).ok();
@@ -138,20 +139,11 @@ fn waiting_gives_the_code(client: Client) {
 
 fn failures_are_tried_again(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "box",
-            "--restart",
-            "on-failure:3",
-            "busybox",
-            "sh",
-            "-c",
-            "echo try; exit 1",
-        ])
-        .ok();
+    world.background(
+        "box",
+        &["--restart", "on-failure:3"],
+        &["sh", "-c", "echo try; exit 1"],
+    );
     until(
         "it should have been restarted three times and given up",
         || {
@@ -166,18 +158,7 @@ fn failures_are_tried_again(client: Client) {
     );
     assert_eq!(world.cli(&["logs", "box"]).ok(), "try\ntry\ntry\ntry");
     assert_eq!(world.inspect("box")["State"]["ExitCode"], 1);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "fine",
-            "--restart",
-            "on-failure:3",
-            "busybox",
-            "true",
-        ])
-        .ok();
+    world.background("fine", &["--restart", "on-failure:3"], &["true"]);
     world.until_status("fine", "exited");
     assert_eq!(world.inspect("fine")["RestartCount"], 0);
 }
@@ -196,15 +177,9 @@ fn restarting_and_renaming(client: Client) {
 
 fn lists_are_filtered(client: Client) {
     let world = World::new(client);
+    world.background("lives", &["--label", "tier=web"], &["sleep", "1000"]);
     world
-        .cli(&[
-            "run", "-d", "--name", "lives", "--label", "tier=web", "busybox", "sleep", "1000",
-        ])
-        .ok();
-    world
-        .cli(&[
-            "run", "--name", "failed", "--label", "tier=job", "busybox", "sh", "-c", "exit 3",
-        ])
+        .to_its_end("failed", &["--label", "tier=job"], &["sh", "-c", "exit 3"])
         .fails(3);
     world.cli(&["create", "--name", "made", "busybox"]).ok();
     let names = |filters: &[&str]| {
@@ -258,18 +233,7 @@ fn lists_are_filtered(client: Client) {
 
 fn processes_are_listed(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "box",
-            "busybox",
-            "sh",
-            "-c",
-            "sleep 1001 & sleep 1002",
-        ])
-        .ok();
+    world.background("box", &[], &["sh", "-c", "sleep 1001 & sleep 1002"]);
     until("both should be there", || {
         let said = world.cli(&["top", "box"]).ok();
         let all = ["PID", "CMD", "sleep 1001", "sleep 1002"]
@@ -292,11 +256,7 @@ fn processes_are_listed(client: Client) {
 
 fn inspecting_shows_all(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run", "-d", "--name", "box", "-m", "64m", "--label", "a=b", "busybox", "sleep", "1000",
-        ])
-        .ok();
+    world.background("box", &["-m", "64m", "--label", "a=b"], &["sleep", "1000"]);
     let format = "{{.State.Running}} {{.Config.Image}} {{.HostConfig.Memory}} {{index .Config.Labels \"a\"}} {{.Name}}";
     assert_eq!(
         world.cli(&["inspect", "--format", format, "box"]).ok(),
@@ -332,20 +292,18 @@ fn inspecting_shows_all(client: Client) {
 
 fn figures_are_shown(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "busy",
-            "-m",
-            "64m",
-            "busybox",
-            "sh",
-            "-c",
-            "while :; do :; done",
-        ])
-        .ok();
+    let serve = "mkdir /www; head -c 200000 /dev/zero > /www/page; exec httpd -f -p 80 -h /www";
+    world.background("server", &[], &["sh", "-c", serve]);
+    let server = world.inspect("server")["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let fetch = format!(
+        "until wget -q -O /dev/null http://{server}/page; do usleep 10000; done; \
+         echo fetched; while :; do :; done"
+    );
+    world.background("busy", &["-m", "64m"], &["sh", "-c", &fetch]);
+    world.start(&["logs", "-f", "busy"]).expect("fetched");
     let said = world.cli(&["stats", "--no-stream"]).ok();
     for word in [
         "CONTAINER ID",
@@ -360,28 +318,39 @@ fn figures_are_shown(client: Client) {
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
-    let said = world
-        .cli(&[
-            "stats",
-            "--no-stream",
-            "--format",
-            "{{.Name}} {{.CPUPerc}} {{.PIDs}}",
-            "busy",
-        ])
-        .ok();
-    let words: Vec<_> = said.split(' ').collect();
-    assert_eq!((words[0], words[2]), ("busy", "1"), "{said}");
-    let percent: f64 = words[1].trim_end_matches('%').parse().unwrap();
+    let format = "{{.Name}}|{{.CPUPerc}}|{{.MemUsage}}|{{.NetIO}}|{{.BlockIO}}|{{.PIDs}}";
+    let words = ["stats", "--no-stream", "--format", format, "busy"];
+    let said = world.cli(&words).ok();
+    let [name, processor, memory, network, disk, processes] =
+        said.split('|').collect::<Vec<_>>()[..]
+    else {
+        panic!("{said}")
+    };
+    assert_eq!((name, processes), ("busy", "1"), "{said}");
+    let percent: f64 = processor.trim_end_matches('%').parse().unwrap();
     assert!(percent > 1.0, "{said}");
+    assert!(
+        memory.ends_with("iB / 64MiB") && !memory.starts_with('0'),
+        "{said}"
+    );
+    let received = network.split("kB / ").next().unwrap_or_default();
+    assert!(
+        received
+            .parse::<f64>()
+            .is_ok_and(|kilobytes| kilobytes > 200.0),
+        "{said}"
+    );
+    assert!(
+        disk.split(" / ").all(|figure| figure.ends_with('B')),
+        "{said}"
+    );
     let follow = world.start(&["stats", "--format", "{{.Name}} {{.PIDs}}", "busy"]);
     follow.expect("busy");
 }
 
 fn removing_needs_force_while_it_runs(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&["run", "-d", "--name", "box", "busybox", "sleep", "1000"])
-        .ok();
+    world.background("box", &[], &["sleep", "1000"]);
     let error = world.cli(&["rm", "box"]).fails(1);
     assert!(
         error.contains("container is running") || error.contains("running container"),
@@ -394,7 +363,7 @@ fn removing_needs_force_while_it_runs(client: Client) {
         "{error}"
     );
     for name in ["one", "two"] {
-        world.cli(&["run", "--name", name, "busybox", "true"]).ok();
+        world.to_its_end(name, &[], &["true"]).ok();
     }
     world.cli(&["container", "prune", "-f"]).ok();
     assert_eq!(world.cli(&["ps", "-aq"]).ok(), "");

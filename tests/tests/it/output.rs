@@ -15,15 +15,11 @@ both!(
 fn streams_stay_apart(client: Client) {
     let world = World::new(client);
     world
-        .cli(&[
-            "run",
-            "--name",
+        .to_its_end(
             "box",
-            "busybox",
-            "sh",
-            "-c",
-            "echo out; echo err >&2; printf unfinished",
-        ])
+            &[],
+            &["sh", "-c", "echo out; echo err >&2; printf unfinished"],
+        )
         .ok();
     let said = world.cli(&["logs", "box"]);
     assert_eq!(
@@ -41,9 +37,7 @@ fn streams_stay_apart(client: Client) {
 
 fn the_end_of_a_log(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&["run", "--name", "box", "busybox", "seq", "1", "1000"])
-        .ok();
+    world.to_its_end("box", &[], &["seq", "1", "1000"]).ok();
     assert_eq!(
         world.cli(&["logs", "--tail", "3", "box"]).ok(),
         "998\n999\n1000"
@@ -56,9 +50,7 @@ fn following_ends_with_the_container(client: Client) {
     let world = World::new(client);
     let script =
         "i=0; while [ ! -e /tmp/stop ]; do echo line $i; i=$((i+1)); usleep 5000; done; echo last";
-    world
-        .cli(&["run", "-d", "--name", "box", "busybox", "sh", "-c", script])
-        .ok();
+    world.background("box", &[], &["sh", "-c", script]);
     let follow = world.start(&["logs", "-f", "box"]);
     follow.expect("line 20\n");
     let from_the_end = world.start(&["logs", "-f", "--tail", "1", "box"]);
@@ -81,15 +73,7 @@ fn following_ends_with_the_container(client: Client) {
 fn times_can_be_asked_for(client: Client) {
     let world = World::new(client);
     world
-        .cli(&[
-            "run",
-            "--name",
-            "box",
-            "busybox",
-            "sh",
-            "-c",
-            "echo early; sleep 1; echo late",
-        ])
+        .to_its_end("box", &[], &["sh", "-c", "echo early; sleep 1; echo late"])
         .ok();
     let stamped = world.cli(&["logs", "-t", "box"]).ok();
     let times: Vec<_> = stamped
@@ -127,9 +111,7 @@ fn bytes_come_back_as_they_were(client: Client) {
     let world = World::new(client);
     let script =
         "printf '\\377\\376 not text \\200\\n'; head -c 40000 /dev/zero | tr '\\0' x; echo";
-    world
-        .cli(&["run", "--name", "box", "busybox", "sh", "-c", script])
-        .ok();
+    world.to_its_end("box", &[], &["sh", "-c", script]).ok();
     let answer = world.engine.ask("GET", "/containers/box/logs?stdout=1", "");
     let mut bytes = Vec::new();
     let mut rest = answer.body.as_slice();
@@ -160,16 +142,7 @@ fn another_driver_is_refused(client: Client) {
         .fails(1);
     assert!(error.contains("carrier-pigeon"), "{error}");
     world
-        .cli(&[
-            "run",
-            "--name",
-            "silent",
-            "--log-driver",
-            "none",
-            "busybox",
-            "echo",
-            "unheard",
-        ])
+        .to_its_end("silent", &["--log-driver", "none"], &["echo", "unheard"])
         .ok();
     let said = world.cli(&["logs", "silent"]);
     assert!(said.code != 0 && said.stdout.is_empty(), "{said:?}");

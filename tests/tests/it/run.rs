@@ -1,5 +1,8 @@
 //! `run`: what goes in, what comes out, and as whom.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use gantry_tests::{Client, Terminal, World, until};
 
 both!(
@@ -19,14 +22,7 @@ both!(
 
 fn output_comes_back_and_nothing_stays(client: Client) {
     let world = World::new(client);
-    let said = world.cli(&[
-        "run",
-        "--rm",
-        "busybox",
-        "sh",
-        "-c",
-        "echo out; echo err >&2",
-    ]);
+    let said = world.once(&[], &["sh", "-c", "echo out; echo err >&2"]);
     assert_eq!(
         (said.stdout.as_str(), said.stderr.as_str(), said.code),
         ("out\n", "err\n", 0),
@@ -42,26 +38,12 @@ fn output_comes_back_and_nothing_stays(client: Client) {
 fn exit_codes_come_back(client: Client) {
     let world = World::new(client);
     for code in [0, 1, 42, 255] {
-        let said = world.cli(&[
-            "run",
-            "--rm",
-            "busybox",
-            "sh",
-            "-c",
-            &format!("exit {code}"),
-        ]);
+        let said = world.once(&[], &["sh", "-c", &format!("exit {code}")]);
         assert_eq!(said.code, code, "{said:?}");
     }
     // The first process of a container is deaf to its own signals: a child sends itself one.
     world
-        .cli(&[
-            "run",
-            "--rm",
-            "busybox",
-            "sh",
-            "-c",
-            "sh -c 'kill -9 $$'; exit $?",
-        ])
+        .once(&[], &["sh", "-c", "sh -c 'kill -9 $$'; exit $?"])
         .fails(137);
 }
 
@@ -125,9 +107,7 @@ fn users_are_looked_up_in_the_image(client: Client) {
     );
     assert!(id(&["--user", "4321"]).starts_with("uid=4321 gid=0(root)"));
     assert!(id(&["--user", "1000:1000", "--group-add", "77"]).contains("77"));
-    let error = world
-        .cli(&["run", "--rm", "--user", "nobody-knows", "busybox", "id"])
-        .fails(125);
+    let error = world.once(&["--user", "nobody-knows"], &["id"]).fails(125);
     assert!(
         error.contains("unable to find user nobody-knows"),
         "{error}"
@@ -136,22 +116,13 @@ fn users_are_looked_up_in_the_image(client: Client) {
 
 fn a_root_can_be_read_only(client: Client) {
     let world = World::new(client);
-    let said = world.cli(&["run", "--rm", "--read-only", "busybox", "touch", "/new"]);
+    let said = world.once(&["--read-only"], &["touch", "/new"]);
     assert!(
         said.code == 1 && said.stderr.contains("Read-only file system"),
         "{said:?}"
     );
     world
-        .cli(&[
-            "run",
-            "--rm",
-            "--read-only",
-            "--tmpfs",
-            "/tmp",
-            "busybox",
-            "touch",
-            "/tmp/new",
-        ])
+        .once(&["--read-only", "--tmpfs", "/tmp"], &["touch", "/tmp/new"])
         .ok();
 }
 
@@ -184,16 +155,7 @@ fn capabilities_can_be_dropped(client: Client) {
         effective(&["--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE"]).as_deref(),
         Some("0000000000000400")
     );
-    let said = world.cli(&[
-        "run",
-        "--rm",
-        "--cap-drop",
-        "ALL",
-        "busybox",
-        "chown",
-        "1000",
-        "/tmp",
-    ]);
+    let said = world.once(&["--cap-drop", "ALL"], &["chown", "1000", "/tmp"]);
     assert!(said.stderr.contains("Operation not permitted"), "{said:?}");
 }
 
@@ -230,42 +192,37 @@ fn hostname_and_init(client: Client) {
         "hostname; grep -c named /etc/hosts",
     ];
     assert_eq!(world.cli(&words).ok(), "named\n1");
-    let first = world
-        .cli(&["run", "--rm", "--init", "busybox", "cat", "/proc/1/comm"])
-        .ok();
+    let first = world.once(&["--init"], &["cat", "/proc/1/comm"]).ok();
     assert_ne!(first, "cat");
 }
 
 fn another_runtime(client: Client) {
-    let world = World::with_flags(client, &["--add-runtime", "by-name=/usr/bin/runc"]);
+    // Debian's runc, behind a script that writes down how it is called.
+    let folder = tempfile::tempdir().unwrap();
+    let (program, calls) = (folder.path().join("by-name"), folder.path().join("calls"));
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {}\nexec runc \"$@\"\n",
+        calls.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let flag = format!("by-name={}", program.display());
+    let world = World::with_flags(client, &["--add-runtime", &flag]);
     world.load_busybox();
+    let called = |verb: &str| {
+        let calls = fs::read_to_string(&calls).unwrap_or_default();
+        calls
+            .split_whitespace()
+            .filter(|word| *word == verb)
+            .count()
+    };
     assert_eq!(
         world
-            .cli(&[
-                "run",
-                "--rm",
-                "--runtime",
-                "by-name",
-                "busybox",
-                "echo",
-                "by runc"
-            ])
+            .once(&["--runtime", "by-name"], &["echo", "by runc"])
             .ok(),
         "by runc"
     );
-    world
-        .cli(&[
-            "run",
-            "-d",
-            "--name",
-            "box",
-            "--runtime",
-            "by-name",
-            "busybox",
-            "sleep",
-            "1000",
-        ])
-        .ok();
+    world.background("box", &["--runtime", "by-name"], &["sleep", "1000"]);
     assert_eq!(
         world.cli(&["exec", "box", "echo", "exec by runc"]).ok(),
         "exec by runc"
@@ -273,8 +230,12 @@ fn another_runtime(client: Client) {
     world.cli(&["kill", "box"]).ok();
     world.until_status("box", "exited");
     assert_eq!(world.inspect("box")["State"]["ExitCode"], 137);
+    assert_eq!((called("create"), called("exec")), (2, 1));
+    let own = called("create");
+    assert_eq!(world.once(&[], &["echo", "by our own"]).ok(), "by our own");
+    assert_eq!(called("create"), own, "nobody asked for it");
     let error = world
-        .cli(&["run", "--rm", "--runtime", "none-such", "busybox", "true"])
+        .once(&["--runtime", "none-such"], &["true"])
         .fails(125);
     assert!(error.contains("none-such"), "{error}");
 }
@@ -282,19 +243,15 @@ fn another_runtime(client: Client) {
 fn what_cannot_run(client: Client) {
     let world = World::new(client);
     let error = world
-        .cli(&["run", "--name", "missing", "busybox", "no-such-program"])
+        .to_its_end("missing", &[], &["no-such-program"])
         .fails(127);
     assert!(
         error.contains("\"no-such-program\": executable file not found in $PATH"),
         "{error}"
     );
-    let error = world
-        .cli(&["run", "--name", "denied", "busybox", "/etc/passwd"])
-        .fails(126);
+    let error = world.to_its_end("denied", &[], &["/etc/passwd"]).fails(126);
     assert!(error.contains("permission denied"), "{error}");
-    let error = world
-        .cli(&["run", "--name", "folder", "busybox", "/etc"])
-        .fails(126);
+    let error = world.to_its_end("folder", &[], &["/etc"]).fails(126);
     assert!(
         error.contains("is a directory") || error.contains("permission denied"),
         "{error}"

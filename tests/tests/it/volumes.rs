@@ -14,54 +14,24 @@ fn volumes_outlive_containers(client: Client) {
     let world = World::new(client);
     assert_eq!(world.cli(&["volume", "create", "data"]).ok(), "data");
     world
-        .cli(&[
-            "run",
-            "--rm",
-            "-v",
-            "data:/data",
-            "busybox",
-            "sh",
-            "-c",
-            "echo kept > /data/file",
-        ])
+        .once(
+            &["-v", "data:/data"],
+            &["sh", "-c", "echo kept > /data/file"],
+        )
         .ok();
     assert_eq!(
         world
-            .cli(&[
-                "run",
-                "--rm",
-                "-v",
-                "data:/other",
-                "busybox",
-                "cat",
-                "/other/file"
-            ])
+            .once(&["-v", "data:/other"], &["cat", "/other/file"])
             .ok(),
         "kept"
     );
     // Made by being named; filled from the image's folder.
     world
-        .cli(&[
-            "run",
-            "--name",
-            "box",
-            "-v",
-            "filled:/etc",
-            "busybox",
-            "true",
-        ])
+        .to_its_end("box", &["-v", "filled:/etc"], &["true"])
         .ok();
     assert!(
         world
-            .cli(&[
-                "run",
-                "--rm",
-                "-v",
-                "filled:/x",
-                "busybox",
-                "cat",
-                "/x/passwd"
-            ])
+            .once(&["-v", "filled:/x"], &["cat", "/x/passwd"])
             .ok()
             .contains("user")
     );
@@ -83,16 +53,12 @@ fn volumes_outlive_containers(client: Client) {
 
 fn anonymous_volumes_go_with_theirs(client: Client) {
     let world = World::new(client);
-    world
-        .cli(&["run", "--rm", "-v", "/data", "busybox", "touch", "/data/x"])
-        .ok();
+    world.once(&["-v", "/data"], &["touch", "/data/x"]).ok();
     gantry_tests::until("its volume should be gone", || {
         let left = world.cli(&["volume", "ls", "-q"]).ok();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
-    world
-        .cli(&["run", "--name", "box", "-v", "/data", "busybox", "true"])
-        .ok();
+    world.to_its_end("box", &["-v", "/data"], &["true"]).ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok().len(), 64);
     world.cli(&["rm", "-v", "box"]).ok();
     assert_eq!(world.cli(&["volume", "ls", "-q"]).ok(), "");
@@ -116,20 +82,10 @@ fn folders_of_the_host(client: Client) {
     ];
     assert_eq!(world.cli(&words).ok(), "from the host");
     assert_eq!(fs::read_to_string(folder.join("new")).unwrap(), "back\n");
-    let said = world.cli(&[
-        "run",
-        "--rm",
-        "-v",
-        &format!("{bind}:ro"),
-        "busybox",
-        "touch",
-        "/shared/no",
-    ]);
+    let said = world.once(&["-v", &format!("{bind}:ro")], &["touch", "/shared/no"]);
     assert!(said.stderr.contains("Read-only file system"), "{said:?}");
     let mount = format!("type=bind,source={}/missing,target=/x", folder.display());
-    let error = world
-        .cli(&["run", "--rm", "--mount", &mount, "busybox", "true"])
-        .fails(125);
+    let error = world.once(&["--mount", &mount], &["true"]).fails(125);
     assert!(error.contains("bind source path does not exist"), "{error}");
     let words = [
         "run",
