@@ -18,6 +18,7 @@ macro_rules! both {
 
 mod api;
 mod app;
+mod compose;
 mod copy;
 mod crash;
 mod exec;
@@ -27,6 +28,7 @@ mod limits;
 mod output;
 mod ports;
 mod run;
+mod rust_client;
 mod survive;
 mod system;
 mod tutorial;
