@@ -1,7 +1,7 @@
 //! The HTTP side of the engine: one file a resource, each with `pub fn routes() -> Router<App>`.
 //!
 //! A handler parses and validates the request into a typed command, calls one engine function, and converts its value.
-//! Paths are written without the `/v1.NN` prefix: [`prefix`] takes it off before routing, checks it, and leaves the
+//! Paths are written without the `/v1.NN` prefix: `prefix` takes it off before routing, checks it, and leaves the
 //! version in the request's extensions.
 
 pub mod answer;

@@ -1,7 +1,7 @@
 //! A file that holds back some disk, given up when the disk is full.
 //!
 //! On a full disk the database could not even note that a container was stopped or removed, which is just what a person
-//! would do to get space back. So the engine keeps [`SIZE`] bytes in a file, frees them when less than [`LOW`] is left,
+//! would do to get space back. So the engine keeps [`SIZE`] bytes in a file, frees them when less than `LOW` is left,
 //! and takes them again when there is room.
 
 use std::fs::{File, OpenOptions};
