@@ -15,8 +15,13 @@ pub struct FilterFlag {
 /// `--filter` of verbs whose `-f` is `--force`.
 #[derive(Debug, Default, Args)]
 pub struct LongFilterFlag {
-    /// Provide filter values (e.g. "until=<timestamp>", "label=<key>=<value>")
-    #[arg(long, value_name = "KEY=VALUE", value_parser = condition)]
+    // No doc comment: to rustdoc these were HTML.
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        value_parser = condition,
+        help = "Provide filter values (e.g. \"until=<timestamp>\", \"label=<key>=<value>\")"
+    )]
     filter: Vec<Condition>,
 }
 

@@ -30,7 +30,7 @@ pub struct Source {
 
 impl VolumeHold {
     /// Copies what the image has at the destination into the volume, with owners, modes and times, if the volume is
-    /// empty. Blocks. A crash leaves the volume empty or, from the next start on, whole: see [`settle`].
+    /// empty. Blocks. A crash leaves the volume empty or, from the next start on, whole: see `settle`.
     pub fn fill(&self, source: Source) -> Result<(), VolumeError> {
         if !matches!(Options::of(&self.volume.options), Ok(None)) {
             return Ok(());
