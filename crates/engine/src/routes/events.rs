@@ -48,7 +48,11 @@ pub fn routes() -> Router<App> {
 async fn events(State(engine): State<App>, params: Params) -> Result<Response> {
     let filters = params.filters(FILTERS)?;
     let now = OffsetDateTime::now_utc();
-    let time = |key: &str| moment::parse_optional(params.get(key), now);
+    let time = |key: &str| match params.get(key) {
+        // Elsewhere 0 is no time; here it asks for all that is remembered.
+        Some("0") => Ok(Some(OffsetDateTime::UNIX_EPOCH)),
+        text => moment::parse_optional(text, now),
+    };
     let (since, until) = (time("since")?, time("until")?);
     if let (Some(since), Some(until)) = (since, until)
         && since > until
