@@ -251,11 +251,11 @@ fn what_cannot_run(client: Client) {
     );
     let error = world.to_its_end("denied", &[], &["/etc/passwd"]).fails(126);
     assert!(error.contains("permission denied"), "{error}");
-    let error = world.to_its_end("folder", &[], &["/etc"]).fails(126);
-    assert!(
-        error.contains("is a directory") || error.contains("permission denied"),
-        "{error}"
-    );
+    let said = world.to_its_end("folder", &[], &["/etc"]);
+    // Docker's clients of before 23 know 126 by the words "permission denied" alone.
+    assert!(matches!(said.code, 125 | 126), "{said:?}");
+    assert!(said.stderr.contains("is a directory"), "{said:?}");
+    assert_eq!(world.inspect("folder")["State"]["ExitCode"], 126);
     // They stay as created, say so, and can be removed.
     for (name, code) in [("missing", 127), ("denied", 126)] {
         let container = world.inspect(name);
