@@ -1,5 +1,5 @@
 //! The bundled tutorial: `gantry/getting-started`, a small web server and a
-//! tutorial of some pages, packed by [`mod@archive`] as an OCI image layout in a
+//! tutorial of some pages, packed by [`archive()`] as an OCI image layout in a
 //! tar. App and command line carry it, so that the first container needs no
 //! network. It isn't for other images, and knows no engine.
 
