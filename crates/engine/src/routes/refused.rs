@@ -1,6 +1,7 @@
 //! What Docker's API has and this engine doesn't do, each said in a sentence. Images have their own: `images::refused`.
 
 use axum::Router;
+use axum::extract::Path;
 use axum::routing::any;
 
 use super::App;
@@ -36,8 +37,12 @@ async fn new_swarm() -> Result<()> {
     Err(Error::unsupported("this engine doesn't do swarms"))
 }
 
-async fn plugins() -> Result<()> {
-    Err(Error::unsupported("this engine has no plugins"))
+/// What asks for one by name takes 404 for an answer: `docker inspect` looks among plugins for whatever it's given.
+async fn plugins(Path(path): Path<String>) -> Result<()> {
+    Err(match path.strip_suffix("/json") {
+        Some(name) => Error::not_found(format!("plugin \"{name}\" not found")),
+        None => Error::unsupported("this engine has no plugins"),
+    })
 }
 
 async fn buildkit() -> Result<()> {

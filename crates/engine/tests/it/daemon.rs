@@ -200,6 +200,7 @@ fn every_refusal_is_a_sentence() {
         says("GET", path, "", 503, "swarm");
     }
     says("POST", "/swarm/init", "{}", 501, "swarm");
+    says("GET", "/plugins/nobody/json", "", 404, "not found");
     says("POST", "/v1.47/session", "", 501, "building");
     says("POST", "/grpc", "", 501, "building");
     says("GET", "/plugins/privileges?remote=x", "", 501, "plugins");
