@@ -1,5 +1,7 @@
 //! Pulling from a real registry, listing, saving, loading, removing.
 
+use std::io::{Read as _, Write as _};
+
 use gantry_tests::{Client, Image, Layer, World, busybox};
 use serde_json::json;
 
@@ -9,6 +11,7 @@ both!(
     saving_and_loading,
     tagging_and_removing,
     importing_a_tree,
+    importing_from_the_web,
 );
 
 fn pulling_from_a_registry(client: Client) {
@@ -149,6 +152,41 @@ fn tagging_and_removing(client: Client) {
         error.to_lowercase().contains("no such image: busybox"),
         "{error}"
     );
+}
+
+fn importing_from_the_web(client: Client) {
+    let world = World::new(client);
+    let tree = Layer::new().file("only", 0o644, b"x").tar();
+    let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = web.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4096];
+            let len = stream.read(&mut head).unwrap();
+            let (status, body) = if head[..len].starts_with(b"GET /tree.tar ") {
+                ("200 OK", tree.as_slice())
+            } else {
+                ("404 Not Found", b"nothing here".as_slice())
+            };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(body).unwrap();
+        }
+    });
+    let url = format!("http://{address}/tree.tar");
+    let said = world.cli(&["import", &url, "fetched:1"]).ok();
+    assert!(said.contains("sha256:"), "{said}");
+    let comment = world.cli(&["history", "--format", "{{.Comment}}", "fetched:1"]);
+    assert_eq!(comment.ok(), format!("Imported from {url}"));
+    let error = world
+        .cli(&["import", &format!("http://{address}/other"), "fetched:2"])
+        .fails(1);
+    assert!(error.contains("404 Not Found"), "{error}");
+    assert_eq!(world.cli(&["images", "-q", "fetched:2"]).ok(), "");
 }
 
 fn importing_a_tree(client: Client) {

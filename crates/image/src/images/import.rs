@@ -15,6 +15,14 @@ use crate::store::{Change, Fresh, NewImage, ParsedConfig};
 use crate::{ImageAction, ImageError, ImageEvent, ImageId, Platform, Reference};
 
 impl Images {
+    /// The tar that a web server has at `url`, for [`Images::import`].
+    ///
+    /// # Errors
+    /// Where it is no address of the web, or the server doesn't give the file.
+    pub async fn fetch(&self, url: &str) -> Result<impl AsyncRead + Send + use<>, ImageError> {
+        self.inner.registries.download(url).await
+    }
+
     /// Makes an image of one layer from a file system's tar, plain, gzip or zstd. `changes` are Dockerfile lines
     /// (`CMD …`, `ENV …`); they are checked before anything is read.
     pub async fn import(

@@ -172,6 +172,15 @@ impl Registries {
         })
     }
 
+    /// A client that takes no false certificate.
+    pub(super) async fn trusting_client(&self, proxy: bool) -> Result<reqwest::Client, ImageError> {
+        self.client(Way {
+            verify: true,
+            proxy,
+        })
+        .await
+    }
+
     async fn client(&self, way: Way) -> Result<reqwest::Client, ImageError> {
         let known = |clients: &HashMap<Way, reqwest::Client>| clients.get(&way).cloned();
         if let Some(client) = known(&self.clients()) {
@@ -262,7 +271,7 @@ fn host_of(registry: &str) -> &str {
     }
 }
 
-fn is_loopback(registry: &str) -> bool {
+pub(super) fn is_loopback(registry: &str) -> bool {
     let host = host_of(registry);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -12,6 +12,7 @@ mod endpoint;
 mod failure;
 mod manifest;
 mod repository;
+mod web;
 
 pub(crate) use endpoint::Registries;
 pub(crate) use failure::of_request;

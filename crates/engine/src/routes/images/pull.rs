@@ -7,6 +7,7 @@ use axum::response::Response;
 use gantry_image::{Platform, Reference};
 use http::HeaderMap;
 use serde_json::json;
+use tokio::io::AsyncRead;
 
 use super::{login, progress, reference};
 use crate::error::{Error, Result};
@@ -32,10 +33,14 @@ pub async fn create(
             let pulling = pull(app, name, &params, platform, &headers);
             gone.0.or(pulling).await
         }
-        (None, Some("-")) => import(app, &params, platform, body).await,
-        (None, Some(_)) => Err(Error::unsupported(
-            "importing from a URL is not supported: download the file and import it from there",
-        )),
+        (None, Some("-")) => import(&app, &params, platform, "-", reader(body)).await,
+        (None, Some(url)) => {
+            let fetching = async {
+                let tar = app.images.fetch(url).await?;
+                import(&app, &params, platform, url, tar).await
+            };
+            gone.0.or(fetching).await
+        }
         _ => Err(Error::invalid(
             "one of `fromImage` and `fromSrc` must be given",
         )),
@@ -75,25 +80,28 @@ fn all_tags(name: &Reference) -> Error {
 }
 
 async fn import(
-    app: App,
+    app: &App,
     params: &Params,
     platform: Option<Platform>,
-    body: Body,
+    source: &str,
+    tar: impl AsyncRead + Send + 'static,
 ) -> Result<Response> {
+    let images = app.images.clone();
     let target = params
         .get("repo")
         .map(|name| reference(name, params.get("tag")))
         .transpose()?;
     let message = params
         .get("message")
-        .unwrap_or("Imported from -")
-        .to_owned();
+        .map_or_else(|| format!("Imported from {source}"), str::to_owned);
     let changes: Vec<String> = params.all("changes").map(str::to_owned).collect();
     let (lines, received) = progress::channel();
+    if source != "-" {
+        lines.send(&json!({ "status": format!("Downloading from {source}") }));
+    }
     let work = async move {
-        let id = app
-            .images
-            .import(reader(body), target, platform, &message, &changes)
+        let id = images
+            .import(tar, target, platform, &message, &changes)
             .await?;
         lines.send(&json!({ "status": id.to_string() }));
         Ok(())
