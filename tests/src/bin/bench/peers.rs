@@ -288,6 +288,10 @@ impl Peer for Podman {
             .arg(self.root.join("run"))
             // There is no systemd in the bench's namespaces.
             .args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
+        // Debian's own choice, crun, refuses cgroup v1 and hybrid machines.
+        if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            command.args(["--runtime", "runc"]);
+        }
         command
     }
 
