@@ -1,6 +1,7 @@
 //! Opening what a crash, a power cut or a stranger left.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use gantry_image::{Images, Options};
@@ -125,8 +126,19 @@ async fn a_full_disk_at_the_start_loses_no_image() {
         database(&place).execute(unsettled, []).is_ok()
     })
     .await;
+    // What the power cut left of the layer gives back no room for a whole one.
+    for layer in fs::read_dir(place.root().join("layers")).expect("layers") {
+        fs::write(layer.expect("layer").path().join("noise"), "").expect("a hole");
+    }
     let filler = place.root().join("filler");
-    fs::write(&filler, vec![1; 16 << 20]).expect("filler");
+    let mut file = fs::File::create(&filler).expect("filler");
+    let mut written = 0;
+    while let Ok(more) = file.write(&[1; 1 << 16]) {
+        written += more as u64;
+    }
+    // The database needs a little.
+    file.set_len(written - (1 << 20)).expect("a little room");
+    drop(file);
     let opened = Images::open(&place.root(), Options::default()).await;
     let Err(error) = opened else {
         panic!("there was room for a second copy")
