@@ -1,0 +1,1 @@
+//! DNS for the guest: its questions are asked of the host's own resolvers.
