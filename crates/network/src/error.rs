@@ -80,6 +80,18 @@ pub enum NetworkError {
         /// The kernel's word.
         source: io::Error,
     },
+    /// The host, in whose machine the engine runs, can't be asked for a port.
+    #[error("cannot claim host port {address}/{protocol} of the machine's host by {}: {reason}", path.display())]
+    HostAgent {
+        /// The host's end.
+        address: SocketAddr,
+        /// Its protocol.
+        protocol: Protocol,
+        /// The agent's socket.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// More ports than a proxy may hold.
     #[error("{count} published ports are more than the {limit} one container may have")]
     TooManyPorts {

@@ -6,6 +6,7 @@
 //! ```text
 //! engine                                   gantry-proxy
 //!   Listen{ports} + as many bound sockets  →          as often as needed
+//!   Keep{claims} + as many connections     →          as often as needed, in a machine
 //!   Begin{..} + the locked record          →
 //!                                          ←  Ready
 //!   Follow + pidfd of the shim             →          from here on the proxy outlives the engine
@@ -18,8 +19,10 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use gantry_claim::Claim;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, RecvMsg, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -67,6 +70,13 @@ impl Default for UdpLimits {
 pub enum Order {
     /// Sockets to serve: a descriptor for each, in this order, bound and (TCP) listening.
     Listen(Vec<ProxiedPort>),
+    /// Claims on ports of the machine's host: a descriptor for each, the connection it was made on.
+    Keep {
+        /// The socket to make one again where its connection ends: the agent is another one then.
+        agent: PathBuf,
+        /// What was claimed.
+        claims: Vec<Claim>,
+    },
     /// Serve them. One descriptor: the record, whose lock says that the proxy lives.
     Begin {
         /// For the datagrams among them.

@@ -1,7 +1,7 @@
 //! Contents of a container's `/etc/hosts`.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// What every container's file begins with, as Docker writes it.
@@ -83,7 +83,7 @@ pub fn hosts_file(
     hostname: &str,
     domainname: &str,
     extra: &[ExtraHost],
-    gateway: Option<Ipv4Addr>,
+    gateway: Option<IpAddr>,
 ) -> String {
     let mut file = String::from(COMMON);
     append(&mut file, extra, gateway);
@@ -102,7 +102,7 @@ pub fn hosts_file(
 }
 
 /// The file of a container that shares the host's network: the host's own `file` and the extra hosts.
-pub fn hosts_file_of_host(file: &str, extra: &[ExtraHost], gateway: Option<Ipv4Addr>) -> String {
+pub fn hosts_file_of_host(file: &str, extra: &[ExtraHost], gateway: Option<IpAddr>) -> String {
     let mut file = file.to_owned();
     if !file.is_empty() && !file.ends_with('\n') {
         file.push('\n');
@@ -111,11 +111,11 @@ pub fn hosts_file_of_host(file: &str, extra: &[ExtraHost], gateway: Option<Ipv4A
     file
 }
 
-fn append(file: &mut String, extra: &[ExtraHost], gateway: Option<Ipv4Addr>) {
+fn append(file: &mut String, extra: &[ExtraHost], gateway: Option<IpAddr>) {
     for host in extra {
         let address = match host.address {
             HostAddress::Ip(ip) => Some(ip),
-            HostAddress::Gateway => gateway.map(IpAddr::V4),
+            HostAddress::Gateway => gateway,
         };
         if let Some(address) = address {
             let _ = writeln!(file, "{address}\t{}", host.name);
@@ -125,6 +125,8 @@ fn append(file: &mut String, extra: &[ExtraHost], gateway: Option<Ipv4Addr>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -140,7 +142,7 @@ mod tests {
             "web",
             "example.org",
             &extra,
-            Some(gateway),
+            Some(gateway.into()),
         );
         let tail = file.strip_prefix(COMMON).unwrap();
         assert_eq!(

@@ -19,6 +19,11 @@
 //! taken port is an error and never a silent loss. IPv4 traffic for one of the host's own addresses (but not
 //! loopback) is redirected in the kernel and never meets the proxy; loopback, IPv6 and a container that calls itself
 //! through the host go through it.
+//!
+//! Where the engine runs in a machine ([`Options::host_agent`]), the host's port is *claimed of the host* before it
+//! counts as published: the proxy holds the claim beside a socket on the guest's loopback, to which the host leads what
+//! comes. All addresses told are the host's. The kernel redirects nothing then; for containers that call a published
+//! port by their gateway's address, the proxy listens there too.
 
 mod error;
 #[doc(hidden)]
@@ -36,13 +41,14 @@ mod subnet;
 mod types;
 
 pub use error::{Failures, NetworkError};
+pub use gantry_claim::{Protocol, UnknownProtocol};
 pub use hosts::{ExtraHost, HostAddress, ParseHostError, hosts_file, hosts_file_of_host};
 pub use id::EndpointId;
 #[doc(hidden)]
 pub use kernel::elements::withdraw;
 pub use network::{Network, Report};
 pub use options::Options;
-pub use ports::{HostPort, PortBinding, PortRequest, Protocol, UnknownProtocol};
+pub use ports::{HostPort, PortBinding, PortRequest};
 pub use resolv::{DnsOptions, Namespace, ResolvConf, resolv_conf};
 pub use subnet::{ParseSubnetError, Subnet};
 pub use types::{Attachment, Counters, Endpoint, Live, MacAddress, Want};

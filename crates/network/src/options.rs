@@ -19,6 +19,8 @@ pub struct Options {
     pub exec_root: PathBuf,
     /// The `gantry-proxy` program.
     pub proxy_binary: PathBuf,
+    /// The socket of who has the host's ports, where the engine runs in a machine; `None`: this is the host.
+    pub host_agent: Option<PathBuf>,
     /// Forward between the host's other networks too, where forwarding has to be switched on for the containers.
     pub forward_others: bool,
     /// Bytes a packet may have; `None`: as the interface of the host's default route.

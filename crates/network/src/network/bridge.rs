@@ -15,6 +15,7 @@ use crate::ipam::Pool;
 use crate::kernel::links::{Link, Links, Route, exists};
 use crate::kernel::netfilter::{Netfilter, watch_rules};
 use crate::kernel::{firewalls, forwarding, rules, sysctl, tables};
+use crate::publish::{Agent, Place};
 use crate::{MacAddress, NetworkError, Options, Subnet};
 
 /// Packet size where the host has no default route.
@@ -57,8 +58,13 @@ impl Network {
         let netfilter = Arc::new(netfilter);
         remove_orphans(&links, &netfilter).await;
         let pool = Pool::new(&options.bridge, subnet, &options.exclude);
+        let place = match &options.host_agent {
+            None => Place::Here,
+            Some(path) => Place::Outside(Arc::new(Agent::new(path.clone(), subnet.gateway()))),
+        };
         let inner = Arc::new(Inner {
             options,
+            place,
             subnet,
             mtu,
             bridge,

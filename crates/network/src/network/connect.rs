@@ -125,18 +125,19 @@ impl Network {
     }
 
     async fn unpublish(&self, attached: Attached, failures: &mut Failures) {
-        let redirects = attached.redirects();
+        let ip = attached.endpoint.ip;
+        let redirects = self.inner.redirects_of(&attached.ports, ip);
         let udp = attached
             .ports
             .iter()
             .any(|port| port.protocol == Protocol::Udp);
-        let ip = attached.endpoint.ip;
         if !redirects.is_empty() {
             failures.note(self.undo_redirects(redirects).await);
         }
         if let Some(proxy) = attached.proxy {
             failures.note(proxy.stop().await);
         }
+        self.inner.place.let_go(&attached.ports);
         if udp {
             let inner = Arc::clone(&self.inner);
             failures.note(

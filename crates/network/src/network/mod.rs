@@ -19,7 +19,7 @@ use crate::ipam::Pool;
 use crate::kernel::elements::Redirect;
 use crate::kernel::links::Links;
 use crate::kernel::netfilter::Netfilter;
-use crate::publish::Proxy;
+use crate::publish::{Place, Proxy};
 use crate::{Counters, Endpoint, EndpointId, NetworkError, Options, PortBinding, Subnet};
 
 pub use reconcile::Report;
@@ -43,6 +43,8 @@ struct Inner {
     links: Links,
     netfilter: Arc<Netfilter>,
     pool: Mutex<Pool>,
+    /// Where ports are published.
+    place: Place,
     burials: Burials,
     attached: Mutex<HashMap<EndpointId, Attached>>,
     /// Held by who puts back a table that is gone.
@@ -56,16 +58,6 @@ struct Attached {
     proxy: Option<Proxy>,
 }
 
-impl Attached {
-    /// The part of its ports that the kernel redirects.
-    fn redirects(&self) -> Vec<Redirect> {
-        self.ports
-            .iter()
-            .filter_map(|port| Redirect::new(port, self.endpoint.ip))
-            .collect()
-    }
-}
-
 impl Inner {
     fn attached(&self) -> MutexGuard<'_, HashMap<EndpointId, Attached>> {
         // Nothing that holds the lock can panic half-way through a change.
@@ -75,7 +67,19 @@ impl Inner {
     /// What the kernel is to redirect by itself.
     fn redirects(&self) -> Vec<Redirect> {
         let attached = self.attached();
-        attached.values().flat_map(Attached::redirects).collect()
+        let redirects = attached
+            .values()
+            .flat_map(|attached| self.redirects_of(&attached.ports, attached.endpoint.ip));
+        redirects.collect()
+    }
+
+    /// The part of a container's ports that the kernel redirects.
+    fn redirects_of(&self, ports: &[PortBinding], container: Ipv4Addr) -> Vec<Redirect> {
+        // What comes to the host of a machine is none of this kernel's.
+        let ports = ports.iter().filter(|_| self.place.is_here());
+        ports
+            .filter_map(|port| Redirect::new(port, container))
+            .collect()
     }
 }
 

@@ -34,20 +34,20 @@ impl Network {
             self.inner.options.proxy_binary.clone(),
             self.record_path(id),
         );
-        let (proxied, table) = (id.clone(), rules::table_name(self.bridge()));
+        let (proxied, table, place) = (
+            id.clone(),
+            rules::table_name(self.bridge()),
+            self.inner.place.clone(),
+        );
         let (proxy, bindings) = blocking(move || {
-            let held = hold(&requests)?;
+            let held = hold(&place, &requests)?;
             let bindings: Vec<_> = held.iter().map(|held| held.binding).collect();
-            Ok((
-                Proxy::start(&program, &proxied, &record, &table, ip, &held)?,
-                bindings,
-            ))
+            let proxy = Proxy::start(&program, &place, &proxied, &record, &table, ip, &held)
+                .inspect_err(|_| place.let_go(&bindings))?;
+            Ok((proxy, bindings))
         })
         .await?;
-        let redirects: Vec<_> = bindings
-            .iter()
-            .filter_map(|binding| Redirect::new(binding, ip))
-            .collect();
+        let redirects = self.inner.redirects_of(&bindings, ip);
         // Before they are in force: a table that has to be put back gets all that is known.
         if let Some(attached) = self.attached().get_mut(id) {
             attached.ports.clone_from(&bindings);
@@ -61,10 +61,11 @@ impl Network {
             }
             (None, _) => Some(proxy),
         };
-        if let Some(unwanted) = proxy
-            && let Err(left) = unwanted.stop().await
-        {
-            tracing::warn!(error = %left, "port proxy left over");
+        if let Some(unwanted) = proxy {
+            if let Err(left) = unwanted.stop().await {
+                tracing::warn!(error = %left, "port proxy left over");
+            }
+            self.inner.place.let_go(&bindings);
         }
         redirected.map(|()| bindings)
     }

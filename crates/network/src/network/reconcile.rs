@@ -153,16 +153,17 @@ impl Network {
             return Ok(proxy);
         }
         stop_recorded(&record).await?;
-        let (id, table, ports, program) = (
+        let (place, id, table, ports, program) = (
+            self.inner.place.clone(),
             id.clone(),
             rules::table_name(self.bridge()),
             attachment.ports.clone(),
             self.inner.options.proxy_binary.clone(),
         );
         blocking(move || {
-            let mut held = hold_again(&ports)?;
+            let mut held = hold_again(&place, &ports)?;
             held.sort_by_key(|held| held.binding);
-            let mut proxy = Proxy::start(&program, &id, &record, &table, ip, &held)?;
+            let mut proxy = Proxy::start(&program, &place, &id, &record, &table, ip, &held)?;
             proxy.follow(&program, pid)?;
             Ok(proxy)
         })

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Signal, pidfd_send_signal};
 use tokio::process::{Child, Command};
 
-use super::{Held, record};
+use super::{Held, Place, record};
 use crate::handshake::{self, Answer, MAX_DESCRIPTORS, Order, ProxiedPort, UdpLimits};
 use crate::kernel::watch;
 use crate::{EndpointId, NetworkError, PortBinding};
@@ -43,6 +43,7 @@ impl Proxy {
     /// Starts a proxy that serves `held` for the container at `target`; `table` has its redirects. Blocking.
     pub(crate) fn start(
         program: &Path,
+        place: &Place,
         id: &EndpointId,
         record: &Path,
         table: &str,
@@ -75,13 +76,23 @@ impl Proxy {
                 .unwrap_or_default();
             let ports = held.iter().map(|held| held.binding).collect();
             record::write(&file, &record::Record { pid, target, ports })?;
-            for part in held.chunks(MAX_DESCRIPTORS) {
-                let ports = part.iter().map(|held| ProxiedPort {
-                    protocol: held.binding.protocol,
-                    target: SocketAddrV4::new(target, held.binding.container_port),
-                });
-                let sockets: Vec<_> = part.iter().map(|held| held.socket.as_fd()).collect();
-                handshake::send(&ours, &Order::Listen(ports.collect()), &sockets)?;
+            let sockets: Vec<_> = held.iter().flat_map(|held| sockets(held, target)).collect();
+            for part in sockets.chunks(MAX_DESCRIPTORS) {
+                let (ports, sockets): (Vec<_>, Vec<_>) = part.iter().copied().unzip();
+                handshake::send(&ours, &Order::Listen(ports), &sockets)?;
+            }
+            if let Place::Outside(agent) = place {
+                let claims: Vec<_> = held
+                    .iter()
+                    .filter_map(|held| held.claimed.as_ref())
+                    .map(|claimed| (claimed.claim, claimed.connection.as_fd()))
+                    .collect();
+                for part in claims.chunks(MAX_DESCRIPTORS) {
+                    let (claims, connections) = part.iter().copied().unzip();
+                    let agent = agent.path().clone();
+                    let connections: Vec<_> = connections;
+                    handshake::send(&ours, &Order::Keep { agent, claims }, &connections)?;
+                }
             }
             let begin = Order::Begin {
                 udp: UdpLimits::default(),
@@ -172,6 +183,20 @@ pub(crate) async fn stop_recorded(path: &Path) -> Result<(), NetworkError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
         _ => Ok(()),
     }
+}
+
+/// What is to be listened on for a held port, and where it leads.
+fn sockets(held: &Held, target: Ipv4Addr) -> impl Iterator<Item = (ProxiedPort, BorrowedFd<'_>)> {
+    let port = ProxiedPort {
+        protocol: held.binding.protocol,
+        target: SocketAddrV4::new(target, held.binding.container_port),
+    };
+    let inside = held
+        .claimed
+        .as_ref()
+        .and_then(|claimed| claimed.inside.as_ref());
+    let sockets = std::iter::once(&held.socket).chain(inside);
+    sockets.map(move |socket| (port, socket.as_fd()))
 }
 
 fn ready(connection: &OwnedFd) -> Result<(), Failed> {

@@ -78,6 +78,7 @@ impl Host {
             exclude: Vec::new(),
             exec_root: self.root.join(bridge),
             proxy_binary: env!("CARGO_BIN_EXE_gantry-proxy").into(),
+            host_agent: None,
             forward_others: false,
             mtu: None,
         }
@@ -303,6 +304,15 @@ pub(crate) fn request(
         host_ip: host_ip.map(|ip| ip.parse().unwrap()),
         host_port,
     }
+}
+
+/// Ports of both kinds that the outside can call: TCP 8080 of every address, UDP 5353 of [`HOST`].
+pub(crate) fn outside_ports() -> [PortRequest; 2] {
+    let dns = Some("198.51.100.1");
+    [
+        request(Protocol::Tcp, None, HostPort::Exact(8080), 80),
+        request(Protocol::Udp, dns, HostPort::Exact(5353), 53),
+    ]
 }
 
 pub(crate) fn live(name: &str, endpoint: &Endpoint, ports: &[PortBinding], pid: i32) -> Live {

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod agent;
 mod bridge;
+mod claims;
 mod hold;
 mod host;
 mod lifecycle;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gantry_network::{HostPort, Protocol};
 
-use crate::host::{HOST, Namespace, OUTSIDE, accept, container, id, on_a_host, request, run};
+use crate::host::{
+    HOST, Namespace, OUTSIDE, accept, container, id, on_a_host, outside_ports, request, run,
+};
 
 #[test]
 fn containers_reach_the_outside_as_the_host() {
@@ -35,16 +37,7 @@ fn the_outside_reaches_only_what_is_published_and_is_seen_as_itself() {
         let endpoint = container(&network, "c").await;
         let tcp = Namespace::of(&endpoint).listen("0.0.0.0:80");
         let udp = Namespace::of(&endpoint).udp("0.0.0.0:53");
-        let ports = [
-            request(Protocol::Tcp, None, HostPort::Exact(8080), 80),
-            request(
-                Protocol::Udp,
-                Some("198.51.100.1"),
-                HostPort::Exact(5353),
-                53,
-            ),
-        ];
-        network.publish(&id("c"), &ports).await.unwrap();
+        network.publish(&id("c"), &outside_ports()).await.unwrap();
 
         outside.connect((HOST, 8080)).unwrap();
         assert_eq!(accept(&tcp).1.ip(), OUTSIDE);

@@ -7,7 +7,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::host::{
     HOST, LOOPBACK, Namespace, OUTSIDE, accept, connect, container, eventually, id, interfaces,
-    live, names_in, on_a_host, proxy_pid, request, run,
+    live, names_in, on_a_host, outside_ports, proxy_pid, request, run,
 };
 
 #[test]
@@ -242,16 +242,7 @@ fn a_port_is_free_for_others_when_its_container_ends_without_the_engine() {
         let outside = host.outside();
         let network = host.network().await;
         container(&network, "c").await;
-        let ports = [
-            request(Protocol::Tcp, None, HostPort::Exact(8080), 80),
-            request(
-                Protocol::Udp,
-                Some("198.51.100.1"),
-                HostPort::Exact(5353),
-                53,
-            ),
-        ];
-        network.publish(&id("c"), &ports).await.unwrap();
+        network.publish(&id("c"), &outside_ports()).await.unwrap();
         let shim = host.process();
         network.follow(&id("c"), shim).await.unwrap();
         drop(network);

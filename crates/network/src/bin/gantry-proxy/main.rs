@@ -4,6 +4,7 @@
 //! One process per container, one thread, no privileges in effect. It is handed its sockets ready-bound, outlives the
 //! engine, and ends with the container. What it is told and when: [`gantry_network::handshake`].
 
+mod claims;
 mod listen;
 mod sys;
 mod tcp;
@@ -14,6 +15,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
+use claims::Claims;
 use gantry_network::PortBinding;
 use gantry_network::handshake::{self, Answer, Order};
 use listen::Listeners;
@@ -96,7 +98,7 @@ fn take_all_descriptors() -> usize {
 async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&control, true)?;
     let control = sys::register(control)?;
-    let mut listeners = Listeners::default();
+    let (mut listeners, mut claims) = (Listeners::default(), Claims::default());
     let (mut record, mut redirects) = (None, None);
     loop {
         let Some((order, passed)) = next(&control).await? else {
@@ -107,11 +109,20 @@ async fn obey(control: OwnedFd, descriptors: usize) -> io::Result<()> {
                 listeners.add(&ports, passed)?;
                 continue;
             }
+            Order::Keep {
+                agent,
+                claims: more,
+            } => {
+                claims.add(&agent, &more, passed)?;
+                continue;
+            }
             Order::Begin { udp, table } => {
                 record = passed.into_iter().next();
                 let listeners = std::mem::take(&mut listeners);
                 redirects = Some((table, listeners.bindings()?));
-                listeners.serve(udp, descriptors)
+                let descriptors = descriptors.saturating_sub(claims.len());
+                let kept = std::mem::take(&mut claims).keep();
+                kept.and_then(|()| listeners.serve(udp, descriptors))
             }
             Order::Follow => {
                 let process = passed
