@@ -4,6 +4,7 @@
 //! misconfigured silently. Unknown keys of the file are refused by name.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -54,6 +55,15 @@ pub struct Flags {
     /// Control group that those of containers are made in, unless they name another
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<String>,
+    /// What `host-gateway` stands for in --add-host; the bridge's address where it isn't given
+    #[arg(long, value_name = "IP")]
+    pub host_gateway_ip: Option<String>,
+    /// In a machine: socket by which ports of its host are claimed
+    #[arg(long, value_name = "PATH")]
+    pub host_agent: Option<PathBuf>,
+    /// In a machine: folder of its host that is here as well, under the same path (repeatable)
+    #[arg(long = "shared-folder", value_name = "DIR")]
+    pub shared_folders: Vec<PathBuf>,
     /// Configuration file, shaped as dockerd's daemon.json
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -86,6 +96,9 @@ pub struct File {
     runtimes: BTreeMap<String, FileRuntime>,
     default_runtime: Option<String>,
     cgroup_parent: Option<String>,
+    host_gateway_ip: Option<String>,
+    host_agent: Option<PathBuf>,
+    shared_folders: Vec<PathBuf>,
     group: Option<String>,
     log_level: Option<String>,
     debug: Option<bool>,
@@ -164,6 +177,12 @@ pub struct Config {
     pub default_runtime: String,
     /// Parent of containers' control groups; `/gantry` when `None`.
     pub cgroup_parent: Option<String>,
+    /// What `host-gateway` stands for; the bridge's address when `None`.
+    pub host_gateway_ip: Option<IpAddr>,
+    /// Where the engine runs in a machine: the socket by which ports of the machine's host are claimed.
+    pub host_agent: Option<PathBuf>,
+    /// The host's folders that a machine has as well.
+    pub shared_folders: Vec<PathBuf>,
     /// Group of the socket; `docker` is tried when `None`.
     pub group: Option<String>,
     /// Directive for the log.
@@ -255,6 +274,20 @@ impl Config {
                 why: "it must not climb out of the hierarchy".to_owned(),
             });
         }
+        let gateway = one(
+            "host-gateway-ip",
+            flags.host_gateway_ip,
+            file.host_gateway_ip,
+        )?;
+        let host_gateway_ip = gateway.map(|text| address("--host-gateway-ip", text));
+        let host_agent = one_path("host-agent", flags.host_agent, file.host_agent, path)?;
+        let shared_folders = many(
+            "shared-folders",
+            flags.shared_folders,
+            file.shared_folders,
+            path,
+        )?;
+        check_folders(&shared_folders, host_agent.is_some())?;
         let level = one("log-level", flags.log_level, file.log_level)?;
         let debug = flags.debug || file.debug.unwrap_or(false);
         let log_level = if debug {
@@ -305,6 +338,9 @@ impl Config {
             runtimes,
             default_runtime,
             cgroup_parent,
+            host_gateway_ip: host_gateway_ip.transpose()?,
+            host_agent: host_agent.map(|path| absolute(Some(path), "")),
+            shared_folders,
             group: one("group", flags.group, file.group)?,
             log_level,
             pidfile: one_path("pidfile", flags.pidfile, file.pidfile, path)?,
@@ -357,12 +393,39 @@ fn one_path(
     }
 }
 
-fn many(
+/// A path that is no absolute one could be below none of them, and would be found out late.
+fn check_folders(folders: &[PathBuf], in_machine: bool) -> Result<(), ConfigError> {
+    let refused = |folder: &Path, why: &str| ConfigError::Value {
+        what: "--shared-folder",
+        value: folder.display().to_string(),
+        why: why.to_owned(),
+    };
+    match folders.iter().find(|folder| !folder.is_absolute()) {
+        Some(folder) => Err(refused(folder, "expected an absolute path")),
+        None => match folders.first().filter(|_| !in_machine) {
+            Some(folder) => Err(refused(
+                folder,
+                "only an engine in a machine (--host-agent) has a host that shares folders",
+            )),
+            None => Ok(()),
+        },
+    }
+}
+
+fn address(what: &'static str, text: String) -> Result<IpAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Value {
+        what,
+        value: text,
+        why: "expected an IP address".to_owned(),
+    })
+}
+
+fn many<T>(
     key: &'static str,
-    flags: Vec<String>,
-    file: Vec<String>,
+    flags: Vec<T>,
+    file: Vec<T>,
     path: &Path,
-) -> Result<Vec<String>, ConfigError> {
+) -> Result<Vec<T>, ConfigError> {
     match (flags.is_empty(), file.is_empty()) {
         (false, false) => Err(ConfigError::Twice {
             key,
@@ -426,6 +489,29 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_is_told_of_its_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("daemon.json");
+        std::fs::write(
+            &path,
+            r#"{"host-agent":"/run/host.sock","shared-folders":["/home"],"host-gateway-ip":"10.0.2.2"}"#,
+        )
+        .unwrap();
+        let file = path.to_str().unwrap();
+        let from_file = Config::load(flags(&["--config-file", file])).unwrap();
+        let arguments =
+            "--host-agent /run/host.sock --shared-folder /home --host-gateway-ip 10.0.2.2";
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        for config in [from_file, Config::load(flags(&arguments)).unwrap()] {
+            assert_eq!(config.host_agent, Some("/run/host.sock".into()));
+            assert_eq!(config.shared_folders, [PathBuf::from("/home")]);
+            assert_eq!(config.host_gateway_ip, Some("10.0.2.2".parse().unwrap()));
+        }
+        let relative = [&arguments[..2], &["--shared-folder", "home"]].concat();
+        assert!(Config::load(flags(&relative)).is_err());
+    }
+
+    #[test]
     fn an_unknown_key_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("daemon.json");
@@ -444,6 +530,8 @@ mod tests {
             ["--default-runtime", "crun"],
             ["--log-level", "loud"],
             ["--cgroup-parent", "/a/../b"],
+            ["--host-gateway-ip", "localhost"],
+            ["--shared-folder", "/home"],
         ] {
             assert!(
                 matches!(Config::load(flags(&args)), Err(ConfigError::Value { .. })),

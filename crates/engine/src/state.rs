@@ -1,5 +1,6 @@
 //! The engine: everything that handlers share.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use gantry_runtime::cgroup::Hierarchies;
 use gantry_runtime::{Host, Runtimes};
 
 use crate::config::Config;
-use crate::containers::{Containers, recover};
+use crate::containers::{Containers, Shares, recover};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::exec::Execs;
@@ -23,6 +24,8 @@ use crate::volumes::Volumes;
 pub struct Engine {
     /// What it was told at start.
     pub config: Config,
+    /// The folders of its host, where it runs in a machine.
+    pub shares: Option<Shares>,
     /// `<data-root>/gantry.db`.
     pub store: Store,
     /// All containers.
@@ -85,12 +88,15 @@ impl Engine {
             exclude: Vec::new(),
             exec_root: config.exec_root.clone(),
             proxy_binary: program("gantry-proxy")?,
+            host_agent: config.host_agent.clone(),
             forward_others: config.ip_forward_no_drop,
             mtu: None,
         })
         .await?;
+        let shares = Shares::of(&config);
         let engine = Arc::new(Engine {
             config,
+            shares,
             store,
             containers,
             events,
@@ -106,6 +112,12 @@ impl Engine {
         recover::load(&engine)?;
         recover::recover(&engine).await?;
         Ok(engine)
+    }
+
+    /// What `host-gateway` stands for in a container's `/etc/hosts`.
+    pub fn host_gateway(&self) -> IpAddr {
+        let bridge = || self.network.host_gateway().into();
+        self.config.host_gateway_ip.unwrap_or_else(bridge)
     }
 
     /// The id of the network of that name.

@@ -7,6 +7,7 @@ use gantry_runtime::rootfs;
 use rustix::fs::{CWD, FileType};
 use rustix::mount::{MoveMountFlags, move_mount};
 
+use super::shares::{Found, Shares};
 use super::{Definition, MountKind, MountPoint, Record, dirs};
 use crate::archive::place::remove_tree;
 use crate::archive::root::Root;
@@ -43,7 +44,10 @@ pub fn mount(engine: &Engine, record: &Record, layers: &[PathBuf]) -> Result<Mou
     let mut holds = Vec::new();
     for (number, mount) in definition.mounts.iter_mut().enumerate() {
         match mount.kind {
-            MountKind::Bind if mount.create_source => make_source(&mount.source)?,
+            MountKind::Bind => {
+                let part = parts.join(number.to_string());
+                bind(engine.shares.as_ref(), mount, &part)?;
+            }
             MountKind::Volume => {
                 let hold = engine.volumes.hold(&mount.volume)?;
                 hold.mount()?;
@@ -55,10 +59,17 @@ pub fn mount(engine: &Engine, record: &Record, layers: &[PathBuf]) -> Result<Mou
                 }
                 holds.push(hold);
                 if !mount.subpath.is_empty() {
-                    mount.source = mount_part(mount, &parts.join(number.to_string()))?;
+                    let part = parts.join(number.to_string());
+                    mount_part(&mount.source, Path::new(&mount.subpath), &part).map_err(
+                        Error::io(format!(
+                            "cannot access path {:?} in volume {}",
+                            mount.subpath, mount.volume
+                        )),
+                    )?;
+                    mount.source = part;
                 }
             }
-            MountKind::Bind | MountKind::Tmpfs => {}
+            MountKind::Tmpfs => {}
         }
     }
     let volatile = definition.host.auto_remove == Some(true);
@@ -81,28 +92,47 @@ fn make_source(source: &Path) -> Result<()> {
         )))
 }
 
-/// Mounts a part of a volume at `at`, so that the runtime is given what was looked up, and no path: whoever writes to the
-/// volume could make a link to the host's files of the part at any moment.
-fn mount_part(mount: &MountPoint, at: &Path) -> Result<PathBuf> {
-    let mounted = || -> std::io::Result<()> {
-        let tree = Root::open(&mount.source)?.detached(Path::new(&mount.subpath), true)?;
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode);
-        rootfs::unmount(at).map_err(std::io::Error::other)?;
-        remove_tree(at)?;
-        if kind == FileType::Directory {
-            std::fs::create_dir_all(at)?;
-        } else {
-            std::fs::create_dir_all(at.parent().unwrap_or(at))?;
-            std::fs::File::create_new(at)?;
+/// Makes a bind's source ready. Of a folder that a machine's host shares, it is mounted at `part`.
+fn bind(shares: Option<&Shares>, mount: &mut MountPoint, part: &Path) -> Result<()> {
+    let found = shares
+        .map(|shares| shares.find(&mount.source))
+        .transpose()?;
+    match found {
+        None if mount.create_source => make_source(&mount.source),
+        None => Ok(()),
+        Some(Found::Own(source)) => {
+            mount.source = source;
+            Ok(())
         }
-        move_mount(&tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-        Ok(())
-    };
-    mounted().map_err(Error::io(format!(
-        "cannot access path {:?} in volume {}",
-        mount.subpath, mount.volume
-    )))?;
-    Ok(at.to_owned())
+        Some(Found::Shared { folder, below }) => {
+            if mount.create_source {
+                make_source(&folder.join(&below))?;
+            }
+            mount_part(&folder, &below, part).map_err(Error::io(format!(
+                "cannot access the mount source path '{}'",
+                mount.source.display()
+            )))?;
+            mount.source = part.to_owned();
+            Ok(())
+        }
+    }
+}
+
+/// Mounts a part of a folder at `at`, so that the runtime is given what was looked up, and no path: whoever writes to the
+/// folder could make a link to the host's files of the part at any moment.
+fn mount_part(folder: &Path, part: &Path, at: &Path) -> std::io::Result<()> {
+    let tree = Root::open(folder)?.detached(part, true)?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode);
+    rootfs::unmount(at).map_err(std::io::Error::other)?;
+    remove_tree(at)?;
+    if kind == FileType::Directory {
+        std::fs::create_dir_all(at)?;
+    } else {
+        std::fs::create_dir_all(at.parent().unwrap_or(at))?;
+        std::fs::File::create_new(at)?;
+    }
+    move_mount(&tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    Ok(())
 }
 
 /// Unmounts it all, and the volumes that nobody else uses; goes on past failures, which are logged. Blocks.
@@ -128,24 +158,6 @@ pub fn unmount(engine: &Arc<Engine>, record: &Record) {
 mod tests {
     use super::*;
 
-    fn part(volume: &Path, subpath: &str) -> MountPoint {
-        MountPoint {
-            kind: MountKind::Volume,
-            volume: "v1".to_owned(),
-            anonymous: false,
-            source: volume.to_owned(),
-            subpath: subpath.to_owned(),
-            destination: "/data".to_owned(),
-            read_only: false,
-            mode: String::new(),
-            propagation: String::new(),
-            options: Vec::new(),
-            no_copy: false,
-            create_source: false,
-            non_recursive: false,
-        }
-    }
-
     #[test]
     fn a_part_of_a_volume_is_in_the_volume_and_stays_what_it_was() {
         assert!(
@@ -159,20 +171,22 @@ mod tests {
         std::os::unix::fs::symlink("/etc", volume.join("out")).unwrap();
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
 
-        let folder = mount_part(&part(&volume, "out"), &dir.path().join("parts/0")).unwrap();
-        let file = mount_part(&part(&volume, "out/passwd"), &dir.path().join("parts/1")).unwrap();
-        assert_eq!(read(&folder.join("passwd")), "the volume's");
-        assert_eq!(read(&file), "the volume's");
-        assert!(mount_part(&part(&volume, "no/such"), &dir.path().join("parts/2")).is_err());
+        let at = |part: &str| dir.path().join("parts").join(part);
+        let mount = |part: &str, to: &str| mount_part(&volume, Path::new(part), &at(to));
+        mount("out", "0").unwrap();
+        mount("out/passwd", "1").unwrap();
+        assert_eq!(read(&at("0/passwd")), "the volume's");
+        assert_eq!(read(&at("1")), "the volume's");
+        assert!(mount("no/such", "2").is_err());
 
         // What comes to lie there later is another thing.
         std::fs::rename(volume.join("etc"), volume.join("old")).unwrap();
         std::os::unix::fs::symlink("/etc", volume.join("etc")).unwrap();
-        assert_eq!(read(&folder.join("passwd")), "the volume's");
+        assert_eq!(read(&at("0/passwd")), "the volume's");
 
         // Again over what a crash left.
-        let again = mount_part(&part(&volume, "old"), &dir.path().join("parts/0")).unwrap();
-        assert_eq!(read(&again.join("passwd")), "the volume's");
+        mount("old", "0").unwrap();
+        assert_eq!(read(&at("0/passwd")), "the volume's");
         assert!(rootfs::unmount_below(dir.path(), |_| false).is_empty());
         assert_eq!(read(&volume.join("old/passwd")), "the volume's");
     }

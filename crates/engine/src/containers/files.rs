@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use gantry_network::{
-    DnsOptions, ExtraHost, Namespace, hosts_file, hosts_file_of_host, resolv_conf,
+    DnsOptions, ExtraHost, HostAddress, Namespace, hosts_file, hosts_file_of_host, resolv_conf,
 };
 
 use super::network::Mode;
@@ -16,6 +16,9 @@ use crate::state::Engine;
 
 /// Longest file of the host's that is taken over, in bytes.
 const LONGEST: u64 = 1 << 20;
+
+/// By this name containers of a machine find the machine's host, unless they say otherwise.
+const HOST: &str = "host.docker.internal";
 
 /// Their names and their places in the container.
 pub const FILES: [(&str, &str); 3] = [
@@ -42,7 +45,7 @@ pub fn write(
     let dir = engine.config.container_dir(definition.id.as_str());
     let hostname = definition.config.hostname.clone().unwrap_or_default();
     let domainname = definition.config.domainname.clone().unwrap_or_default();
-    let extra: Vec<ExtraHost> = definition
+    let mut extra: Vec<ExtraHost> = definition
         .host
         .extra_hosts
         .iter()
@@ -52,7 +55,13 @@ pub fn write(
                 .map_err(|error: gantry_network::ParseHostError| Error::invalid(error.to_string()))
         })
         .collect::<Result<_>>()?;
-    let gateway = Some(engine.network.host_gateway());
+    if engine.shares.is_some() && *mode != Mode::None && !names(&extra, HOST) {
+        extra.push(ExtraHost {
+            name: HOST.to_owned(),
+            address: HostAddress::Gateway,
+        });
+    }
+    let gateway = Some(engine.host_gateway());
     let is_host = matches!(mode, Mode::Host);
     let hosts = if is_host {
         hosts_file_of_host(&read("/etc/hosts"), &extra, gateway)
@@ -89,6 +98,10 @@ pub fn write(
         written.push((path, place));
     }
     Ok(written)
+}
+
+fn names(hosts: &[ExtraHost], name: &str) -> bool {
+    hosts.iter().any(|host| host.name == name)
 }
 
 fn read(path: &str) -> String {

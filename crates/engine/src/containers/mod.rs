@@ -36,6 +36,7 @@ mod registry;
 pub mod remove;
 pub mod rename;
 pub mod resize;
+mod shares;
 pub mod signal;
 mod spec;
 pub mod start;
@@ -51,4 +52,5 @@ pub use record::{
     Definition, EndpointState, MountKind, MountPoint, Phase, PublishedPort, Record, RunState,
 };
 pub use registry::{Container, Containers, Turn};
+pub use shares::Shares;
 pub use spec::console_size;

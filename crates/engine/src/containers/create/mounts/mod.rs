@@ -8,9 +8,9 @@ mod tmpfs;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use gantry_api::models::{ContainerConfig, HostConfig};
+use gantry_api::models::{ContainerConfig, HostConfig, MountType};
 
 use self::bind::parse_bind;
 use self::mount::parse_mount;
@@ -44,9 +44,19 @@ pub fn resolve(
         ))),
     };
     for bind in host.binds.iter().flatten() {
-        add(parse_bind(bind)?)?;
+        let mount = parse_bind(bind)?;
+        if mount.kind == MountKind::Bind {
+            is_shared(engine, &mount.source)?;
+        }
+        add(mount)?;
     }
     for mount in host.mounts.iter().flatten() {
+        // Before it is said not to exist: it may, on the host.
+        if mount.typ == Some(MountType::BIND)
+            && let Some(source) = mount.source.as_deref().filter(|path| path.starts_with('/'))
+        {
+            is_shared(engine, Path::new(source))?;
+        }
         add(parse_mount(mount)?)?;
     }
     let tmpfs: Vec<String> = host
@@ -74,6 +84,12 @@ pub fn resolve(
         )));
     }
     Ok(mounts.into_values().collect())
+}
+
+/// Refuses what a machine's host doesn't share with it.
+fn is_shared(engine: &Engine, source: &Path) -> Result<()> {
+    let found = engine.shares.as_ref().map(|shares| shares.find(source));
+    found.transpose().map(drop)
 }
 
 fn inherited(engine: &Engine, text: &str) -> Result<Vec<MountPoint>> {
