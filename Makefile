@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test build check check-cross bench crash fuzz screenshots clean
+.PHONY: help run test build vm-image check check-cross bench crash fuzz screenshots clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -13,6 +13,9 @@ test: ## Run all tests (as root: they start real containers)
 
 build: ## Build target/release/{gantryd,gantry,gantry-desktop}
 	@scripts/build
+
+vm-image: ## Build the machine's guest into target/vm-image (ARCH=x86_64 or aarch64)
+	@vm-image/build $(ARCH)
 
 check: ## Formatting, lints, types, dependencies
 	@scripts/check

@@ -12,7 +12,11 @@ fn main() -> ExitCode {
     if std::process::id() == 1 {
         return init::run();
     }
-    match std::env::args_os().nth(1).as_deref().and_then(|role| role.to_str()) {
+    match std::env::args_os()
+        .nth(1)
+        .as_deref()
+        .and_then(|role| role.to_str())
+    {
         Some("init") => init::run(),
         _ => {
             eprintln!("usage: gantry-guest agent, or as process 1 of a machine");
