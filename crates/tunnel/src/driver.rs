@@ -7,14 +7,14 @@
 //! kind  stream  bytes
 //! u8    u32     u64
 //! 0     0       0      alive: each 10 s, so that a peer that is gone is told from one with nothing to say
-//! 1     id      n      the sender let go of the stream before both directions had ended; all
-//!                      that it had written to it are the first n bytes
+//! 1     id      n      the sender let go of the stream before it had ended its direction; n bytes
+//!                      are all that it had written, which the receiver still reads
+//! 2     id      0      the sender has ended its direction, and will not read on until the other ends
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::TunnelError;
 use crate::handshake::{Agreed, MAX_BODY, channel_error};
-use crate::stream::Mark;
+use crate::link::{Abort, Direction, Link, State, Wish};
 use crate::wire::{Port, Wire};
 
 /// How often each side says that it is alive.
@@ -48,6 +48,7 @@ const CONTROL: u32 = 1;
 
 const ALIVE: u8 = 0;
 const LET_GO: u8 = 1;
+const DEAF: u8 = 2;
 /// Bytes of a message.
 const MESSAGE: usize = 13;
 
@@ -56,106 +57,6 @@ const MESSAGE: usize = 13;
 pub(crate) enum Side {
     Host,
     Guest,
-}
-
-/// What the driver is asked to do.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    Open(oneshot::Sender<yamux::Stream>),
-    Close,
-}
-
-/// A stream that was let go of, and how much was written to it.
-#[derive(Debug)]
-pub(crate) struct Abort {
-    pub(crate) stream: yamux::Stream,
-    pub(crate) sent: u64,
-}
-
-/// What handles and streams share with the driver.
-#[derive(Debug)]
-pub(crate) struct Link {
-    wishes: mpsc::Sender<Wish>,
-    aborts: mpsc::UnboundedSender<Abort>,
-    over: watch::Receiver<Option<Arc<TunnelError>>>,
-    state: Arc<State>,
-}
-
-/// What the driver shares, without keeping itself alive by it.
-#[derive(Debug, Default)]
-struct State {
-    /// Held by the driver whenever it moves anything.
-    turn: Mutex<()>,
-    marks: Mutex<HashMap<u32, Weak<Mark>>>,
-    peer_paused: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Link {
-    pub(crate) async fn open(&self) -> Result<yamux::Stream, Arc<TunnelError>> {
-        let (reply, opened) = oneshot::channel();
-        if self.wishes.send(Wish::Open(reply)).await.is_ok()
-            && let Ok(stream) = opened.await
-        {
-            return Ok(stream);
-        }
-        Err(self.closed().await)
-    }
-
-    pub(crate) async fn close(&self) {
-        // Fails where there is nothing left to close.
-        let _ = self.wishes.send(Wish::Close).await;
-        self.closed().await;
-    }
-
-    pub(crate) async fn closed(&self) -> Arc<TunnelError> {
-        let mut over = self.over.clone();
-        match over.wait_for(Option::is_some).await {
-            Ok(error) => error
-                .clone()
-                .unwrap_or_else(|| Arc::new(TunnelError::Closed)),
-            Err(_) => Arc::new(TunnelError::Closed),
-        }
-    }
-
-    pub(crate) fn over(&self) -> Option<Arc<TunnelError>> {
-        match &*self.over.borrow() {
-            Some(error) => Some(error.clone()),
-            // The driver's task was dropped with its runtime.
-            None => self
-                .over
-                .has_changed()
-                .is_err()
-                .then(|| Arc::new(TunnelError::Closed)),
-        }
-    }
-
-    /// Waits until the driver has finished what it is about.
-    pub(crate) fn settle(&self) {
-        drop(lock(&self.state.turn));
-    }
-
-    pub(crate) fn register(&self, id: u32) -> Arc<Mark> {
-        let mark = Arc::new(Mark::default());
-        lock(&self.state.marks).insert(id, Arc::downgrade(&mark));
-        mark
-    }
-
-    pub(crate) fn forget(&self, id: u32) {
-        lock(&self.state.marks).remove(&id);
-    }
-
-    pub(crate) fn abort(&self, abort: Abort) {
-        // Where no driver is left, dropping it is all there is to do.
-        let _ = self.aborts.send(abort);
-    }
-
-    pub(crate) fn set_peer_paused(&self, paused: bool) {
-        self.state.peer_paused.store(paused, Ordering::Relaxed);
-    }
 }
 
 /// Starts a driver. `greet` makes, of the link, what each stream is given to that the peer opens.
@@ -186,12 +87,7 @@ where
     let (aborts, aborted) = mpsc::unbounded_channel();
     let (ending, over) = watch::channel(None);
     let state = Arc::new(State::default());
-    let link = Arc::new(Link {
-        wishes,
-        aborts,
-        over,
-        state: state.clone(),
-    });
+    let link = Arc::new(Link::new(wishes, aborts, over, state.clone()));
     let driver = Driver {
         wire,
         session: yamux::Connection::new(port, config, mode),
@@ -220,7 +116,7 @@ where
 {
     std::future::poll_fn(|cx| {
         let state = driver.state.clone();
-        let turn = lock(&state.turn);
+        let turn = state.turn();
         let Poll::Ready(error) = driver.poll(cx) else {
             return Poll::Pending;
         };
@@ -282,8 +178,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, G: FnMut(yamux::Stream)> Driver<T, G> {
             false => self.poll_session(cx)?,
             true => self.poll_close(cx)?,
         };
-        moved |= self.listen(cx)?;
-        moved |= self.speak(cx)?;
+        if !self.closing {
+            moved |= self.listen(cx)?;
+            moved |= self.speak(cx)?;
+        }
         moved |= self.wire.drain(cx).map_err(channel_error)?;
         Ok(moved)
     }
@@ -292,7 +190,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, G: FnMut(yamux::Stream)> Driver<T, G> {
         if self.beat.poll_tick(cx).is_pending() {
             return Ok(false);
         }
-        if self.state.peer_paused.load(Ordering::Relaxed) {
+        if self.state.is_peer_paused() {
             self.quiet = 0;
         }
         if self.quiet > MISSED {
@@ -310,9 +208,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin, G: FnMut(yamux::Stream)> Driver<T, G> {
 
     fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while let Poll::Ready(Some(Abort { stream, sent })) = self.aborted.poll_recv(cx) {
+        while let Poll::Ready(Some(Abort { stream, state })) = self.aborted.poll_recv(cx) {
             if !stream.is_closed() {
-                self.say(LET_GO, stream.id().val(), sent);
+                let id = stream.id().val();
+                match state {
+                    Direction::Ended => self.say(DEAF, id, 0),
+                    Direction::Open(sent) => self.say(LET_GO, id, sent),
+                }
                 self.aborting.push(stream);
             }
             moved = true;
@@ -443,13 +345,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin, G: FnMut(yamux::Stream)> Driver<T, G> {
             moved = true;
             let (messages, _) = self.heard.as_chunks::<MESSAGE>();
             for &[kind, a, b, c, d, ref bytes @ ..] in messages {
-                // A kind that this version doesn't know is none of its business.
-                if kind == LET_GO
-                    && let Some(mark) =
-                        lock(&self.state.marks).get(&u32::from_be_bytes([a, b, c, d]))
-                    && let Some(mark) = mark.upgrade()
-                {
-                    mark.set(u64::from_be_bytes(*bytes));
+                let id = u32::from_be_bytes([a, b, c, d]);
+                let Some(mark) = self.state.mark(id) else {
+                    continue;
+                };
+                match kind {
+                    LET_GO => mark.let_go(u64::from_be_bytes(*bytes)),
+                    DEAF => mark.deafen(),
+                    // What this version doesn't know is none of its business.
+                    _ => {}
                 }
             }
             let taken = messages.len() * MESSAGE;

@@ -19,6 +19,7 @@ mod error;
 pub mod handshake;
 mod header;
 mod line;
+mod link;
 mod purpose;
 pub mod resolve;
 mod session;

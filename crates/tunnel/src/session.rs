@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use crate::driver::{self, Link, Side};
+use crate::driver::{self, Side};
 use crate::handshake::{self, Agreed};
 use crate::header::{self, Reply};
+use crate::link::Link;
 use crate::{Answer, OpenError, Purpose, Refusal, RefusalKind, Stream, TunnelError};
 
 /// How long a peer may take to say what a stream is for.

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures::io::{AsyncRead as _, AsyncWrite as _};
@@ -11,7 +11,7 @@ use futures::task::AtomicWaker;
 use tokio::io::ReadBuf;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::driver::{Abort, Link};
+use crate::link::{Abort, Direction, Link};
 
 /// A stream: bytes both ways, each with flow control of its own and an end of its own.
 ///
@@ -43,6 +43,8 @@ pub struct Stream {
 pub(crate) struct Mark {
     /// Bytes that the other side had written when it let go; [`HELD`] while it hasn't.
     sent: AtomicU64,
+    /// The other side reads no more.
+    deaf: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
 }
@@ -53,6 +55,7 @@ impl Default for Mark {
     fn default() -> Self {
         Self {
             sent: AtomicU64::new(HELD),
+            deaf: AtomicBool::new(false),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
         }
@@ -60,14 +63,24 @@ impl Default for Mark {
 }
 
 impl Mark {
-    pub(crate) fn set(&self, sent: u64) {
+    /// The other side let go after it had written `sent` bytes.
+    pub(crate) fn let_go(&self, sent: u64) {
         self.sent.store(sent.min(HELD - 1), Ordering::Release);
         self.reader.wake();
+        self.deafen();
+    }
+
+    /// The other side reads no more.
+    pub(crate) fn deafen(&self) {
+        self.deaf.store(true, Ordering::Release);
         self.writer.wake();
     }
 
-    /// Whether the other side let go.
-    fn is_set(&self) -> bool {
+    fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Acquire)
+    }
+
+    fn is_let_go(&self) -> bool {
         self.sent.load(Ordering::Acquire) != HELD
     }
 
@@ -96,7 +109,7 @@ impl Stream {
     fn failure(&self, inner: &yamux::Stream) -> Option<io::Error> {
         // After this, what the driver learnt together with the end is known here as well.
         self.link.settle();
-        if self.mark.is_set() {
+        if self.mark.is_let_go() {
             return Some(reset());
         }
         if let Some(error) = self.link.over() {
@@ -111,6 +124,10 @@ fn reset() -> io::Error {
         io::ErrorKind::ConnectionReset,
         "the other side let go of the stream",
     )
+}
+
+fn broken_pipe() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the other side reads no more")
 }
 
 fn gone() -> io::Error {
@@ -178,8 +195,8 @@ impl Stream {
             return Poll::Ready(Err(gone()));
         };
         this.mark.writer.register(cx.waker());
-        if this.mark.is_set() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        if this.mark.is_deaf() {
+            return Poll::Ready(Err(broken_pipe()));
         }
         match poll(Pin::new(inner), cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.write_error(error))),
@@ -232,10 +249,14 @@ impl Drop for Stream {
         };
         self.link.forget(inner.id().val());
         let clean = self.shut && self.ended;
-        if !clean && !self.mark.is_set() {
+        if !clean && !self.mark.is_deaf() {
+            let state = match self.shut {
+                true => Direction::Ended,
+                false => Direction::Open(self.sent),
+            };
             self.link.abort(Abort {
                 stream: inner,
-                sent: self.sent,
+                state,
             });
         }
     }

@@ -18,12 +18,19 @@
 //! A host of another version is answered `GANTRY/1 NO <nonce>\n`, so that both can name both versions.
 //! Nonces are 16 random bytes, in hex: no line of an earlier session can be taken for one of this.
 
+mod dialogue;
+mod line;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::dialogue::Dialogue;
+use self::line::{Line, Nonce};
 use crate::TunnelError;
 
 /// The version of the protocol that this side speaks.
@@ -32,129 +39,11 @@ pub const VERSION: u32 = 1;
 /// Most bytes of the body of a frame that this side sends.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
-/// What ends a session at the other side that this side no longer knows of: more bytes than the
-/// rest of a frame can be, none of them the start of one.
-const BREAK: [u8; MAX_BODY + 16] = [0xff; MAX_BODY + 16];
-
 /// How often a host says hello.
 const REPEAT: Duration = Duration::from_millis(250);
 
 /// How long a host waits for the last line of the guest.
 const CONFIRM: Duration = Duration::from_secs(10);
-
-/// No line is longer.
-const MAX_LINE: usize = 96;
-
-/// A number that no other session has.
-type Nonce = [u8; 16];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    /// Host: who is there?
-    Hello { version: u32, host: Nonce },
-    /// Guest: I am.
-    Ok {
-        version: u32,
-        host: Nonce,
-        guest: Nonce,
-    },
-    /// Guest: I am, but of another version.
-    No { version: u32, host: Nonce },
-    /// Both: what follows is the session. The other side's nonce.
-    Go { to: Nonce },
-}
-
-impl Line {
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("GANTRY/")?.split(' ');
-        let version = words.next()?;
-        if version.is_empty()
-            || version.len() > 6
-            || !version.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return None;
-        }
-        let version = version.parse().ok()?;
-        let line = match words.next()? {
-            "OK" => Self::Ok {
-                version,
-                host: nonce(words.next()?)?,
-                guest: nonce(words.next()?)?,
-            },
-            "NO" => Self::No {
-                version,
-                host: nonce(words.next()?)?,
-            },
-            "GO" => Self::Go {
-                to: nonce(words.next()?)?,
-            },
-            host => Self::Hello {
-                version,
-                host: nonce(host)?,
-            },
-        };
-        words.next().is_none().then_some(line)
-    }
-}
-
-impl std::fmt::Display for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Hello { version, host } => writeln!(f, "GANTRY/{version} {}", hex::encode(host)),
-            Self::Ok {
-                version,
-                host,
-                guest,
-            } => {
-                writeln!(
-                    f,
-                    "GANTRY/{version} OK {} {}",
-                    hex::encode(host),
-                    hex::encode(guest)
-                )
-            }
-            Self::No { version, host } => writeln!(f, "GANTRY/{version} NO {}", hex::encode(host)),
-            Self::Go { to } => writeln!(f, "GANTRY/{VERSION} GO {}", hex::encode(to)),
-        }
-    }
-}
-
-fn nonce(word: &str) -> Option<Nonce> {
-    let mut nonce = Nonce::default();
-    hex::decode_to_slice(word, &mut nonce).ok()?;
-    Some(nonce)
-}
-
-/// Finds lines among any bytes.
-#[derive(Debug, Default)]
-struct Scanner {
-    /// The bytes since the last end of line, or the last of them.
-    tail: Vec<u8>,
-}
-
-impl Scanner {
-    /// Takes a byte; a line if it was the last of one.
-    fn push(&mut self, byte: u8) -> Option<Line> {
-        if byte != b'\n' {
-            if self.tail.len() == 2 * MAX_LINE {
-                self.tail.drain(..MAX_LINE);
-            }
-            self.tail.push(byte);
-            return None;
-        }
-        // What stands before the magic is left over from something else.
-        let magic = b"GANTRY/";
-        let start = self
-            .tail
-            .windows(magic.len())
-            .rposition(|window| window == magic);
-        let line = start
-            .and_then(|start| std::str::from_utf8(&self.tail[start..]).ok())
-            .and_then(Line::parse);
-        self.tail.clear();
-        line
-    }
-}
 
 /// A channel on which a session can begin.
 #[derive(Debug)]
@@ -298,103 +187,6 @@ pub(crate) async fn guest<T: AsyncRead + AsyncWrite + Unpin>(
                 ours: VERSION,
                 theirs,
             });
-        }
-    }
-}
-
-/// Both directions at once: neither side reads before it has written, so neither may wait with reading.
-struct Dialogue<T> {
-    io: T,
-    scanner: Scanner,
-    said: Vec<u8>,
-    heard: Vec<u8>,
-    heard_start: usize,
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Dialogue<T> {
-    fn new(io: T) -> Self {
-        Self {
-            io,
-            scanner: Scanner::default(),
-            said: BREAK.to_vec(),
-            heard: Vec::new(),
-            heard_start: 0,
-        }
-    }
-
-    fn say(&mut self, line: &Line) {
-        self.said.extend_from_slice(line.to_string().as_bytes());
-    }
-
-    fn say_break(&mut self) {
-        self.said.extend_from_slice(&BREAK);
-    }
-
-    /// Writes all that is to be said, and reads meanwhile.
-    async fn say_all(&mut self) -> Result<(), TunnelError> {
-        while !self.has_said_all() {
-            self.turn().await?;
-        }
-        Ok(())
-    }
-
-    fn has_said_all(&self) -> bool {
-        self.said.is_empty()
-    }
-
-    /// Whether there is room for another answer to a peer that asks faster than it listens.
-    fn has_room(&self) -> bool {
-        self.said.len() < 2 * BREAK.len()
-    }
-
-    /// Writes or reads something, whichever can be done first. Loses nothing when dropped.
-    async fn turn(&mut self) -> Result<(), TunnelError> {
-        self.heard.drain(..std::mem::take(&mut self.heard_start));
-        let mut chunk = [0; 4096];
-        let Self {
-            io, said, heard, ..
-        } = self;
-        let (mut read, mut write) = tokio::io::split(io);
-        tokio::select! {
-            read = read.read(&mut chunk) => match read {
-                Ok(0) => Err(TunnelError::Ended),
-                Ok(length) => {
-                    heard.extend_from_slice(&chunk[..length]);
-                    Ok(())
-                }
-                Err(error) => Err(channel_error(error)),
-            },
-            written = write.write(said), if !said.is_empty() => match written {
-                Ok(0) => Err(TunnelError::Ended),
-                Ok(length) => {
-                    said.drain(..length);
-                    Ok(())
-                }
-                Err(error) => Err(channel_error(error)),
-            },
-        }
-    }
-
-    /// The next line among the bytes that were read.
-    fn hear(&mut self) -> Option<Line> {
-        while let Some(&byte) = self.unread().first() {
-            self.heard_start += 1;
-            let line = self.scanner.push(byte);
-            if line.is_some() {
-                return line;
-            }
-        }
-        None
-    }
-
-    fn unread(&self) -> &[u8] {
-        &self.heard[self.heard_start..]
-    }
-
-    fn agree(self) -> Agreed<T> {
-        Agreed {
-            first: self.unread().to_vec(),
-            io: self.io,
         }
     }
 }
