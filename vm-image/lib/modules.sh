@@ -30,7 +30,7 @@ choose_modules() {
     all_modules=${folders[0]}
     depmod -b "$unpacked" "$kernel_version"
     mkdir -p "$stage/modules"
-    for part in root boot lazy; do
+    for part in root root.hyperv boot boot.hyperv lazy; do
         paths=()
         while read -r name; do
             required=${name:0:1}

@@ -35,6 +35,7 @@ build_root() {
     copy_libraries "$root"
     add_applets "$root"
     add_etc "$root/share/gantry/etc"
+    epoch >"$root/share/gantry/epoch"
     add_modules "$root/lib/modules/$kernel_version"
     squash "$root"
 }
@@ -82,17 +83,19 @@ EOF
 }
 
 add_modules() {
-    local folder=$1 paths
-    mapfile -t paths < <(cat "$stage/modules/boot" "$stage/modules/lazy" "$stage/modules/root" | LC_ALL=C sort -u)
+    local folder=$1 part paths
+    mapfile -t paths < <(cat "$stage"/modules/* | LC_ALL=C sort -u)
     copy_modules "$folder" "${paths[@]}"
     cp "$all_modules"/modules.{builtin,builtin.modinfo,order} "$folder/"
     depmod -b "$stage/root" "$kernel_version"
     # Busybox reads the text; the other forms are kmod's.
     find "$folder" -maxdepth 1 -name 'modules.*' \
         ! -name modules.dep ! -name modules.alias ! -name modules.symbols ! -name modules.builtin -delete
-    local boot
-    mapfile -t boot <"$stage/modules/boot"
-    order_of "${boot[@]}" >"$folder/boot.order"
+    for part in boot boot.hyperv; do
+        mapfile -t paths <"$stage/modules/$part"
+        [ "${#paths[@]}" -gt 0 ] || continue
+        order_of "${paths[@]}" >"$folder/$part.order"
+    done
 }
 
 squash() {

@@ -3,6 +3,7 @@
 //! Words that don't begin with `gantry.` are the kernel's; `gantry.` words that this version doesn't know are passed
 //! over, so that a newer host can start an older guest.
 
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 const PREFIX: &str = "gantry.";
@@ -22,6 +23,8 @@ pub struct Settings {
     pub shares: Vec<Share>,
     /// The machine's name.
     pub hostname: String,
+    /// Where the host answers, for containers that call it; none where it can't be called.
+    pub gateway: Option<IpAddr>,
 }
 
 /// The byte stream between host and guest.
@@ -69,6 +72,7 @@ impl Settings {
             channel: None,
             shares: Vec::new(),
             hostname: "gantry".to_owned(),
+            gateway: None,
         };
         for word in line.split_ascii_whitespace() {
             let Some((key, value)) = word
@@ -79,6 +83,7 @@ impl Settings {
             };
             match key {
                 "channel" => settings.channel = Some(channel(value)?),
+                "gateway" => settings.gateway = Some(gateway(value)?),
                 "hostname" => settings.hostname = hostname(value)?,
                 "share" if settings.shares.len() == MAX_SHARES => {
                     return Err(CmdlineError::TooManyShares);
@@ -115,6 +120,12 @@ fn channel(value: &str) -> Result<Channel, CmdlineError> {
         _ => None,
     };
     channel.ok_or_else(|| wrong("channel", value, "serial, vsock:PORT or hvsock:PORT"))
+}
+
+fn gateway(value: &str) -> Result<IpAddr, CmdlineError> {
+    value
+        .parse()
+        .map_err(|_| wrong("gateway", value, "an IP address"))
 }
 
 fn hostname(value: &str) -> Result<String, CmdlineError> {
@@ -186,12 +197,13 @@ mod tests {
     #[test]
     fn a_whole_line_is_read() {
         let settings = Settings::parse(
-            "console=ttyS0 quiet gantry.channel=vsock:1024 gantry.hostname=dev-1 \
+            "console=ttyS0 quiet gantry.channel=vsock:1024 gantry.hostname=dev-1 gantry.gateway=10.0.2.2 \
              gantry.share=fs1:/home/me/work%20here gantry.share=fs0:/home/me gantry.future=1 BOOT_IMAGE=x",
         )
         .expect("understood");
         assert_eq!(settings.channel, Some(Channel::Vsock(1024)));
         assert_eq!(settings.hostname, "dev-1");
+        assert_eq!(settings.gateway, Some(IpAddr::from([10, 0, 2, 2])));
         let shares: Vec<_> = settings
             .shares
             .iter()
@@ -273,6 +285,9 @@ mod tests {
         let long = "a".repeat(65);
         for hostile in ["", "-a", ".a", "a b", "a/b", "é", "a\n", &long] {
             assert!(hostname(hostile).is_err(), "{hostile}");
+        }
+        for hostile in ["", "10.0.2", "10.0.2.2/24", "host", "--flag"] {
+            assert!(gateway(hostile).is_err(), "{hostile}");
         }
     }
 }

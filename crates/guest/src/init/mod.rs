@@ -25,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cmdline::{Channel, Settings};
+use cmdline::Settings;
 use console::{fail, say};
 use error::{InitError, file, kernel};
 use services::{Service, keep_alive};
@@ -59,7 +59,7 @@ fn bring_up() -> Result<Vec<Service>, Failed> {
     mounts::early().map_err(at("init"))?;
     say("init", "runs");
     let settings = settings().map_err(at("init"))?;
-    modules::load(Path::new("/modules"), "root.order").map_err(at("modules"))?;
+    modules::load(Path::new("/modules"), "root").map_err(at("modules"))?;
     let disks = disks::find().map_err(at("disks"))?;
     root::switch(&disks.root).map_err(at("root"))?;
     mounts::late().map_err(at("root"))?;
@@ -88,7 +88,7 @@ fn bring_up() -> Result<Vec<Service>, Failed> {
     shares::mount(&settings.shares).map_err(at("shares"))?;
     write_hosts(&settings.hostname).map_err(at("root"))?;
     root::seal().map_err(at("root"))?;
-    services(settings.channel.as_ref()).map_err(at("channel"))
+    services(&settings).map_err(at("channel"))
 }
 
 fn settings() -> Result<Settings, InitError> {
@@ -101,7 +101,7 @@ fn load_modules() -> Result<(), InitError> {
     let release = rustix::system::uname();
     let folder =
         PathBuf::from("/usr/lib/modules").join(release.release().to_string_lossy().as_ref());
-    modules::load(&folder, "boot.order")
+    modules::load(&folder, "boot")
 }
 
 fn write_hosts(hostname: &str) -> Result<(), InitError> {
@@ -112,11 +112,11 @@ fn write_hosts(hostname: &str) -> Result<(), InitError> {
 }
 
 /// The engine first: whoever stops them begins with it.
-fn services(channel: Option<&Channel>) -> Result<Vec<Service>, InitError> {
-    let mut engine = Service::engine();
+fn services(settings: &Settings) -> Result<Vec<Service>, InitError> {
+    let mut engine = Service::engine(settings);
     engine.start();
     let mut services = vec![engine];
-    if let Some(channel) = channel {
+    if let Some(channel) = &settings.channel {
         services.push(Service::agent(channel::argument(channel)?));
     }
     Ok(services)

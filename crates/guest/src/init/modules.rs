@@ -22,15 +22,24 @@ struct Module {
     needs: Vec<usize>,
 }
 
-/// Loads all modules of the list `folder/name`; a list that isn't there is empty.
-pub fn load(folder: &Path, name: &str) -> Result<(), InitError> {
-    let list = folder.join(name);
-    let text = match fs::read_to_string(&list) {
+/// Loads the modules of a stage: those of `<stage>.order`, and of `<stage>.hyperv.order` where the machine is Hyper-V's,
+/// whose devices are no one else's. A list that isn't there is empty.
+pub fn load(folder: &Path, stage: &str) -> Result<(), InitError> {
+    load_list(folder, &folder.join(format!("{stage}.order")))?;
+    let vendor = fs::read_to_string("/sys/class/dmi/id/sys_vendor").unwrap_or_default();
+    if vendor.starts_with("Microsoft") {
+        load_list(folder, &folder.join(format!("{stage}.hyperv.order")))?;
+    }
+    Ok(())
+}
+
+fn load_list(folder: &Path, list: &Path) -> Result<(), InitError> {
+    let text = match fs::read_to_string(list) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(file("read", &list)(error)),
+        Err(error) => return Err(file("read", list)(error)),
     };
-    let modules = parse(&list, &text)?;
+    let modules = parse(list, &text)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = Progress::new(modules.len());
     std::thread::scope(|scope| {

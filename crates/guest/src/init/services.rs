@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
+use super::cmdline::Settings;
 use super::console::say;
 use super::sys::{Heard, as_service, listen};
 
@@ -14,6 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// Who lived that long is started anew without delay.
 const LIVED: Duration = Duration::from_secs(30);
+/// Where the agent takes claims of the host's ports.
+const HOST_SOCKET: &str = "/run/gantry/host.sock";
 /// Killed after containers.
 const OOM_SCORE: i16 = -900;
 
@@ -32,9 +35,20 @@ enum State {
 }
 
 impl Service {
-    /// The engine.
-    pub fn engine() -> Self {
-        Self::new("engine", "/usr/bin/gantryd", Vec::new())
+    /// The engine. One that has a host to talk to claims published ports of it, through the agent's socket.
+    pub fn engine(settings: &Settings) -> Self {
+        let mut arguments = Vec::new();
+        let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        if settings.channel.is_some() {
+            flag("--host-agent", HOST_SOCKET.to_owned());
+            for share in &settings.shares {
+                flag("--shared-folder", share.path.to_string_lossy().into_owned());
+            }
+        }
+        if let Some(gateway) = settings.gateway {
+            flag("--host-gateway-ip", gateway.to_string());
+        }
+        Self::new("engine", "/usr/bin/gantryd", arguments)
     }
 
     /// The agent, which is this very program.
@@ -154,6 +168,19 @@ pub fn keep_alive(services: &mut [Service]) -> Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_engine_is_told_of_its_host() {
+        let of = |line| Service::engine(&Settings::parse(line).expect("understood")).arguments;
+        assert!(of("").is_empty());
+        let told = of("gantry.channel=serial gantry.share=fs0:/home/a%20b gantry.gateway=10.0.2.2");
+        let expected = "--host-agent /run/gantry/host.sock --shared-folder /home/a|b --host-gateway-ip 10.0.2.2";
+        let expected: Vec<String> = expected
+            .split(' ')
+            .map(|word| word.replace('|', " "))
+            .collect();
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn pauses_grow_and_have_an_end() {
