@@ -7,7 +7,8 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use crate::{
-    containers, engine, error, getting_started, images, inspect, logs, ports, run, stats, volumes,
+    containers, engine, error, getting_started, images, inspect, logs, machine, ports, run,
+    settings, stats, volumes,
 };
 
 #[test]
@@ -21,6 +22,16 @@ fn bindings_are_fresh() {
         engine::EngineState::decl(&config),
         engine::AwayReason::decl(&config),
         engine::EngineEvent::decl(&config),
+        engine::EngineChoice::decl(&config),
+        settings::Home::decl(&config),
+        machine::view::Machine::decl(&config),
+        machine::view::MachineState::decl(&config),
+        machine::view::Stage::decl(&config),
+        machine::view::StageTime::decl(&config),
+        machine::view::Limits::decl(&config),
+        machine::view::Bounds::decl(&config),
+        machine::view::Applied::decl(&config),
+        machine::figures::MachineUse::decl(&config),
         containers::Container::decl(&config),
         containers::Port::decl(&config),
         containers::Action::decl(&config),

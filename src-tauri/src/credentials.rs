@@ -11,9 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use crate::engine::endpoint::docker_config_folder;
 use crate::error::{CommandError, ErrorCode};
+use crate::program;
 
 /// The key under which `docker login` keeps Docker Hub's credentials.
 const HUB: &str = "https://index.docker.io/v1/";
@@ -142,12 +144,12 @@ fn stored(config: &Config, registry: &str) -> Result<Option<DockerCredentials>, 
 /// Runs `docker-credential-<helper> get`.
 async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, AskError> {
     let program = format!("docker-credential-{helper}");
-    if helper.contains('/') {
+    if helper.contains(['/', '\\', ':']) {
         return Err(failed(format!("\"{helper}\" is no name of a credential helper")).into());
     }
     let said = |error: std::io::Error| failed(format!("{program}: {error}"));
     let work = async {
-        let mut child = tokio::process::Command::new(&program)
+        let mut child = program::unseen(Command::new(&program))
             .arg("get")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tauri::{AppHandle, Manager, RunEvent};
 
+use crate::signals;
 use crate::streams::Streams;
 use crate::terminal::Terminals;
 
@@ -25,15 +26,7 @@ pub fn on_event(app: &AppHandle, event: RunEvent) {
 
 /// Leaves when the desktop, or the terminal that the app was started from, asks it to.
 pub async fn on_signals(app: &AppHandle) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = hangup.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signals::asked_to_leave().await?;
     leave(app).await;
     Ok(())
 }

@@ -17,8 +17,12 @@ mod inspect;
 mod leave;
 mod links;
 mod logs;
+mod machine;
 mod ports;
+mod program;
 mod run;
+mod settings;
+mod signals;
 mod stats;
 mod streams;
 mod terminal;
@@ -37,9 +41,11 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
 
+    let machines = machine::Machines::from_environment();
     let app = tauri::Builder::default()
         .plugin(links::stay())
-        .manage(engine::Engine::from_environment())
+        .manage(engine::Engine::find(&machines))
+        .manage(machines)
         .manage(streams::Streams::default())
         .manage(terminal::Terminals::default())
         .invoke_handler(tauri::generate_handler![
@@ -47,6 +53,17 @@ fn main() -> ExitCode {
             streams::stream_close,
             engine::commands::engine_watch,
             engine::commands::engine_retry,
+            engine::commands::engine_choice,
+            engine::commands::engine_choose,
+            machine::commands::machines_list,
+            machine::commands::machine_watch,
+            machine::commands::machine_start,
+            machine::commands::machine_stop,
+            machine::commands::machine_restart,
+            machine::commands::machine_set,
+            machine::commands::machine_reset,
+            machine::commands::machine_figures,
+            machine::commands::machine_console,
             engine::commands::events_watch,
             containers::containers_list,
             containers::container_act,
@@ -76,7 +93,11 @@ fn main() -> ExitCode {
         .setup(|app| {
             let handle = app.handle().clone();
             tauri::async_runtime::spawn(async move {
-                engine::supervise::run(&handle.state::<engine::Engine>()).await
+                engine::supervise::run(
+                    &handle.state::<engine::Engine>(),
+                    &handle.state::<machine::Machines>(),
+                )
+                .await
             });
             let handle = app.handle().clone();
             tauri::async_runtime::spawn(async move {

@@ -4,8 +4,10 @@ use tauri::State;
 use tauri::ipc::Channel;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Engine, EngineEvent, EngineState};
+use super::{Engine, EngineChoice, EngineEvent, EngineState};
 use crate::error::{CommandError, ErrorCode};
+use crate::machine::Machines;
+use crate::settings::Home;
 use crate::streams::Streams;
 
 /// Sends the engine's state now and whenever it changes, until the page closes `stream`.
@@ -63,7 +65,23 @@ pub async fn events_watch(
 /// Tries again to reach the engine, and to start it.
 #[tauri::command]
 pub fn engine_retry(engine: State<'_, Engine>) {
-    engine.retry.notify_one();
+    engine.retry();
+}
+
+/// Where the engine runs, and whether the person may choose.
+#[tauri::command]
+pub fn engine_choice(engine: State<'_, Engine>) -> EngineChoice {
+    engine.choice()
+}
+
+/// Goes to the engine there, now and from the next start on.
+#[tauri::command]
+pub async fn engine_choose(
+    engine: State<'_, Engine>,
+    machines: State<'_, Machines>,
+    home: Home,
+) -> Result<EngineChoice, CommandError> {
+    engine.choose(&machines, home)
 }
 
 /// A channel whose page is gone ends its stream.

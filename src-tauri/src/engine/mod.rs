@@ -3,20 +3,26 @@
 //! One task ([`supervise::run`]) owns the connection. It publishes the engine's state on a watch channel and the
 //! engine's events on a broadcast channel, so that every view is live from one stream and nothing polls.
 
+mod choice;
 pub mod commands;
 pub mod endpoint;
-mod group;
-mod launch;
+pub mod local;
+#[cfg(target_os = "linux")]
+mod native;
 pub mod supervise;
-mod sys;
+pub mod sys;
 pub mod wire;
 
 use bollard::Docker;
+use gantry_machine::MachineName;
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::error::{CommandError, ErrorCode};
-use endpoint::Endpoint;
+use crate::machine::Machines;
+use crate::settings;
+pub use choice::EngineChoice;
+use endpoint::{Endpoint, EndpointError, Keeper};
 use wire::Wire;
 
 /// What the foot of the window shows.
@@ -27,9 +33,18 @@ pub enum EngineState {
     /// Asking whether an engine answers.
     Connecting,
     /// None answered; one is being started.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "an engine on the system itself")
+    )]
     Starting {
         /// Whether the desktop is asking the person for permission.
         asking: bool,
+    },
+    /// The machine that it runs in is starting; `machine_watch` tells how far.
+    Booting {
+        /// The machine's name.
+        machine: String,
     },
     /// It answers.
     Ready {
@@ -57,6 +72,13 @@ pub enum EngineState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(
+        dead_code,
+        reason = "some are of an engine that runs on the system itself"
+    )
+)]
 pub enum AwayReason {
     /// The address given by the environment does not answer, and it isn't ours to start.
     NotAnswering,
@@ -78,6 +100,10 @@ pub enum AwayReason {
     Ended,
     /// It ran and went away.
     Lost,
+    /// The machine that it runs in is stopped.
+    MachineStopped,
+    /// The machine that it runs in could not start, or died; `machine_watch` tells more.
+    MachineFailed,
 }
 
 /// Something that changed in the engine.
@@ -94,7 +120,7 @@ pub struct EngineEvent {
 
 /// The connection that all commands share.
 pub struct Engine {
-    endpoint: Result<Endpoint, endpoint::EndpointError>,
+    endpoint: watch::Sender<Result<Endpoint, EndpointError>>,
     state: watch::Sender<EngineState>,
     client: watch::Sender<Option<Docker>>,
     events: broadcast::Sender<EngineEvent>,
@@ -102,18 +128,32 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// For the endpoint that the environment names. Nothing is asked of it before [`supervise::run`].
-    pub fn from_environment() -> Self {
-        Self::new(Endpoint::from_environment())
+    /// For the endpoint that the environment or the person's choice names. Nothing is asked of it before
+    /// [`supervise::run`].
+    pub fn find(machines: &Machines) -> Self {
+        Self::new(Endpoint::find(machines, settings::engine_home()))
     }
 
-    fn new(endpoint: Result<Endpoint, endpoint::EndpointError>) -> Self {
+    fn new(endpoint: Result<Endpoint, EndpointError>) -> Self {
         Self {
-            endpoint,
+            endpoint: watch::Sender::new(endpoint),
             state: watch::Sender::new(EngineState::Connecting),
             client: watch::Sender::new(None),
             events: broadcast::Sender::new(1024),
             retry: Notify::new(),
+        }
+    }
+
+    /// Tries again to reach the engine, and to start it.
+    pub fn retry(&self) {
+        self.retry.notify_one();
+    }
+
+    /// Whether the engine runs in the machine `name`, and is ours to start.
+    pub fn is_kept_in(&self, name: &MachineName) -> bool {
+        match &*self.endpoint.borrow() {
+            Ok(endpoint) => endpoint.keeper == Keeper::Machine(name.clone()),
+            Err(_) => false,
         }
     }
 
@@ -128,8 +168,8 @@ impl Engine {
     /// The same engine for calls whose answer is bytes.
     pub fn wire(&self) -> Result<Wire, CommandError> {
         let version = self.client()?.client_version().to_string();
-        let endpoint = self
-            .endpoint
+        let endpoint = self.endpoint.borrow();
+        let endpoint = endpoint
             .as_ref()
             .map_err(|error| CommandError::new(ErrorCode::EngineAway, error.to_string()))?;
         Ok(Wire::new(endpoint.address.clone(), version))

@@ -16,18 +16,14 @@ use hyper::client::conn::http1::handshake;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 use super::endpoint::{Address, TIMEOUT};
+use super::local::{self, Stream};
 use crate::error::{CommandError, ErrorCode};
 
 /// How much is read of what the engine says about a failure.
 const MAX_REFUSAL: usize = 64 * 1024;
-
-/// A byte stream that HTTP can run over.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An engine's address, and the API version spoken there.
 pub struct Wire {
@@ -111,7 +107,7 @@ impl Wire {
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         match &self.address {
-            Address::Unix(socket) => Ok(Box::new(UnixStream::connect(socket).await?)),
+            Address::Local(path) => Ok(Box::new(local::connect(path).await?)),
             Address::Tcp(host) => {
                 let stream = TcpStream::connect(host).await?;
                 // Keys are told one by one.

@@ -181,7 +181,7 @@ fn open(world: &World, theme: &str) -> App {
 }
 
 fn dress(app: &App, theme: &str) {
-    app.click("button[aria-label='Appearance and language']");
+    app.click("button[aria-label='Preferences']");
     app.click(&format!("[data-testid=theme-{theme}]"));
     app.find(&format!("html[data-theme={theme}]"));
     app.type_into("[data-testid=theme-system]", key::ESCAPE);

@@ -5,7 +5,8 @@ export type Route =
   | { page: 'containers' }
   | { page: 'container'; id: string; tab: Tab }
   | { page: 'images' }
-  | { page: 'volumes' };
+  | { page: 'volumes' }
+  | { page: 'machine' };
 
 const tabs: readonly Tab[] = ['logs', 'stats', 'inspect', 'terminal'];
 
@@ -15,7 +16,7 @@ export function parse(fragment: string): Route {
   if (page === 'containers' && id) {
     return { page: 'container', id: decodeURIComponent(id), tab: tabs.find((known) => known === tab) ?? 'logs' };
   }
-  return page === 'images' || page === 'volumes' ? { page } : { page: 'containers' };
+  return page === 'images' || page === 'volumes' || page === 'machine' ? { page } : { page: 'containers' };
 }
 
 /** The fragment of a route. */

@@ -5,6 +5,7 @@ it.each<Route>([
   { page: 'containers' },
   { page: 'images' },
   { page: 'volumes' },
+  { page: 'machine' },
   { page: 'container', id: 'a b/c', tab: 'stats' },
 ])('$page survives the address', (route) => expect(parse(fragment(route))).toEqual(route));
 

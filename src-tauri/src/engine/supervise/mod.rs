@@ -1,34 +1,51 @@
 //! The one task that connects, starts the engine where none answers, and passes on its events.
 
+mod kept;
+
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as ClientError;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::{FutureExt, StreamExt};
-use tokio::net::UnixStream;
 
 use super::endpoint::{Address, Endpoint};
-use super::sys::PathWatch;
-use super::{AwayReason, Engine, EngineEvent, EngineState, launch};
+use super::{AwayReason, Engine, EngineEvent, EngineState, local};
+use crate::machine::Machines;
+use kept::Kept;
 
 /// Runs for as long as the app does.
-pub async fn run(engine: &Engine) {
-    let endpoint = match &engine.endpoint {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            engine.away(String::new(), AwayReason::BadAddress, error.to_string());
-            return;
+pub async fn run(engine: &Engine, machines: &Machines) {
+    let mut chosen = engine.endpoint.subscribe();
+    loop {
+        let endpoint = chosen.borrow_and_update().clone();
+        let served = async {
+            match &endpoint {
+                Ok(endpoint) => serve(engine, machines, endpoint).await,
+                Err(error) => {
+                    engine.away(String::new(), AwayReason::BadAddress, error.to_string());
+                    std::future::pending().await
+                }
+            }
+        };
+        tokio::select! {
+            () = served => {}
+            _ = chosen.changed() => {
+                engine.client.send_replace(None);
+            }
         }
-    };
-    let mut may_start = endpoint.supervised;
+    }
+}
+
+/// Serves one address until the person chooses another.
+async fn serve(engine: &Engine, machines: &Machines, endpoint: &Endpoint) {
+    let mut kept = Kept::of(endpoint, machines);
+    let mut may_start = true;
     let mut was_there = false;
     loop {
         engine.state.send_replace(EngineState::Connecting);
-        match connect(endpoint).await {
+        match connect(endpoint, &mut kept).await {
             Ok(found) => {
                 engine.client.send_replace(Some(found.client.clone()));
                 engine.state.send_replace(found.state);
@@ -47,39 +64,36 @@ pub async fn run(engine: &Engine) {
                         );
                     }
                     _ if reachable(&endpoint.address).await.is_ok() => continue,
-                    _ => engine.away(endpoint.url(), AwayReason::Lost, String::new()),
+                    _ => engine.away(
+                        endpoint.url(),
+                        kept.why_not().unwrap_or(AwayReason::Lost),
+                        String::new(),
+                    ),
+                }
+            }
+            Err(Unreached {
+                reason: AwayReason::NotAnswering,
+                ..
+            }) if may_start && kept.can_start() => {
+                may_start = false;
+                match kept.start(engine).await {
+                    Ok(()) => continue,
+                    Err(unreached) => {
+                        engine.away(endpoint.url(), unreached.reason, unreached.detail);
+                    }
                 }
             }
             Err(Unreached {
                 reason: AwayReason::NotAnswering,
                 detail,
-            }) => match (&endpoint.address, may_start) {
-                (Address::Unix(socket), true) => {
-                    may_start = false;
-                    engine
-                        .state
-                        .send_replace(EngineState::Starting { asking: false });
-                    let asking = || {
-                        engine
-                            .state
-                            .send_replace(EngineState::Starting { asking: true });
-                    };
-                    match launch::start(socket, asking).await {
-                        Ok(()) => continue,
-                        Err(error) => {
-                            engine.away(endpoint.url(), error.reason(), error.to_string())
-                        }
-                    }
-                }
-                _ => {
-                    let reason = if was_there {
-                        AwayReason::Lost
-                    } else {
-                        AwayReason::NotAnswering
-                    };
-                    engine.away(endpoint.url(), reason, detail);
-                }
-            },
+            }) => {
+                let reason = if was_there {
+                    AwayReason::Lost
+                } else {
+                    AwayReason::NotAnswering
+                };
+                engine.away(endpoint.url(), kept.why_not().unwrap_or(reason), detail);
+            }
             Err(Unreached { reason, detail }) => engine.away(endpoint.url(), reason, detail),
         }
         // A second press of the button is meant for what was shown before.
@@ -92,8 +106,8 @@ pub async fn run(engine: &Engine) {
             }
         );
         tokio::select! {
-            () = engine.retry.notified() => may_start = endpoint.supervised,
-            () = appears(&endpoint.address, !answers_wrongly) => {}
+            () = engine.retry.notified() => may_start = true,
+            () = kept.appears(endpoint, !answers_wrongly) => {}
         }
     }
 }
@@ -109,6 +123,7 @@ impl Engine {
     }
 }
 
+/// Why no engine is reached.
 struct Unreached {
     reason: AwayReason,
     detail: String,
@@ -122,7 +137,9 @@ struct Found {
     since: Option<String>,
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Found, Unreached> {
+async fn connect(endpoint: &Endpoint, kept: &mut Kept<'_>) -> Result<Found, Unreached> {
+    // A machine's socket is there before its engine is.
+    kept.is_up().await?;
     reachable(&endpoint.address).await.map_err(unreached)?;
     let talk = async {
         let client = endpoint.client()?.negotiate_version().await?;
@@ -169,7 +186,7 @@ fn unreached(error: io::Error) -> Unreached {
 
 async fn reachable(address: &Address) -> io::Result<()> {
     match address {
-        Address::Unix(socket) => UnixStream::connect(socket).await.map(drop),
+        Address::Local(path) => local::connect(path).await.map(drop),
         Address::Tcp(host) => tokio::net::TcpStream::connect(host).await.map(drop),
     }
 }
@@ -204,58 +221,19 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
     })
 }
 
-/// Waits until something listens at a socket; forever for an address of another kind. `at_once` is for an address
+/// Waits until something listens at the system's own kind of address; forever for another. `at_once` is for an address
 /// where nothing answered: what listens by now has come since.
 async fn appears(address: &Address, at_once: bool) {
-    if let Address::Unix(socket) = address {
-        match socket_appears(socket, at_once).await {
+    if let Address::Local(path) = address {
+        match local::appears(path, at_once).await {
             Ok(()) => return,
             // Without the kernel's word there is still the button.
             Err(error) => {
-                tracing::warn!(socket = %socket.display(), %error, "cannot watch the socket's folder")
+                tracing::warn!(socket = %path.display(), %error, "cannot watch the socket's folder")
             }
         }
     }
     std::future::pending().await
-}
-
-async fn socket_appears(socket: &Path, mut at_once: bool) -> io::Result<()> {
-    loop {
-        let folder = nearest_folder(socket);
-        let watch = PathWatch::new(&folder)?;
-        // The folder may have come between the look and the watch, and so may the socket.
-        if nearest_folder(socket) != folder {
-            continue;
-        }
-        if at_once && listens(socket).await {
-            return Ok(());
-        }
-        watch.changed().await?;
-        at_once = true;
-    }
-}
-
-/// The kernel tells of bind(2), not of listen(2) a moment later.
-async fn listens(socket: &Path) -> bool {
-    for _ in 0..20 {
-        match UnixStream::connect(socket).await {
-            Ok(_) => return true,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(_) => break,
-        }
-    }
-    false
-}
-
-fn nearest_folder(socket: &Path) -> PathBuf {
-    socket
-        .ancestors()
-        .skip(1)
-        .find(|folder| folder.is_dir())
-        .unwrap_or(Path::new("/"))
-        .to_owned()
 }
 
 #[cfg(test)]

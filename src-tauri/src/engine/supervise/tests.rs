@@ -1,39 +1,12 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bollard::models::EventMessage;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::*;
-
-#[tokio::test]
-async fn a_socket_is_noticed_when_it_appears_in_a_folder_that_did_not_exist() {
-    let folder = tempfile::tempdir().expect("folder");
-    let socket = folder.path().join("run/gantry.sock");
-    let waiting = socket_appears(&socket, true);
-    tokio::pin!(waiting);
-    assert!(futures::poll!(&mut waiting).is_pending());
-    std::fs::create_dir(folder.path().join("run")).expect("folder");
-    assert!(futures::poll!(&mut waiting).is_pending());
-    let _listener = UnixListener::bind(&socket).expect("socket");
-    in_time(waiting).await.expect("watched");
-}
-
-#[tokio::test]
-async fn a_socket_that_came_before_the_watch_is_noticed() {
-    let folder = tempfile::tempdir().expect("folder");
-    let socket = folder.path().join("gantry.sock");
-    let _listener = UnixListener::bind(&socket).expect("socket");
-    in_time(socket_appears(&socket, true))
-        .await
-        .expect("watched");
-    // What answers wrongly is not asked again before something changes.
-    let waiting = socket_appears(&socket, false);
-    tokio::pin!(waiting);
-    assert!(futures::poll!(&mut waiting).is_pending());
-    std::fs::write(folder.path().join("change"), "").expect("file");
-    in_time(waiting).await.expect("watched");
-}
+use crate::engine::endpoint::Keeper;
 
 #[test]
 fn events_of_an_exec_are_not_passed_on() {
@@ -51,9 +24,9 @@ fn events_of_an_exec_are_not_passed_on() {
 #[tokio::test]
 async fn what_happened_since_the_engine_was_found_is_told_too() {
     let fake = Fake::start("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let engine = fake.engine();
+    let (engine, machines) = (fake.engine(), fake.machines());
     tokio::select! {
-        () = run(&engine) => unreachable!("it runs for as long as the app does"),
+        () = run(&engine, &machines) => unreachable!("it runs for as long as the app does"),
         asked = in_time(fake.asked("/events")) => {
             assert!(asked.contains("since=2026-03-01T10%3A00%3A00.5Z"), "{asked}");
         }
@@ -66,14 +39,14 @@ async fn an_engine_that_refuses_its_events_is_not_asked_without_a_pause() {
     let fake = Fake::start(
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 21\r\nConnection: close\r\n\r\n{\"message\":\"not you\"}",
     );
-    let engine = fake.engine();
+    let (engine, machines) = (fake.engine(), fake.machines());
     let mut states = engine.state.subscribe();
     let away = async {
         let away = |state: &EngineState| matches!(state, EngineState::Away { .. });
         states.wait_for(away).await.expect("a state").clone()
     };
     let EngineState::Away { reason, detail, .. } = (tokio::select! {
-        () = run(&engine) => unreachable!("it runs for as long as the app does"),
+        () = run(&engine, &machines) => unreachable!("it runs for as long as the app does"),
         state = in_time(away) => state,
     }) else {
         unreachable!("it is away");
@@ -111,10 +84,16 @@ impl Fake {
 
     fn engine(&self) -> Engine {
         let endpoint = Endpoint {
-            address: Address::Unix(self.folder.path().join("sock")),
-            supervised: false,
+            address: Address::Local(self.folder.path().join("sock")),
+            keeper: Keeper::Elsewhere,
+            decided_by: None,
         };
         Engine::new(Ok(endpoint))
+    }
+
+    fn machines(&self) -> Machines {
+        let folder = self.folder.path();
+        Machines::new(gantry_machine::Home::new(folder, folder.join("run")))
     }
 
     /// The request line that has this path, once it is asked.

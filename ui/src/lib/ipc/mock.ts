@@ -1,7 +1,7 @@
 // A stand-in for the Rust side, to work on the window's looks in a browser (`npm run dev`). Never in a build or a test.
 import type { Channel } from '@tauri-apps/api/core';
 import { mockIPC, mockWindows } from '@tauri-apps/api/mocks';
-import type { Container, Details, EngineState, Image, LogLine, PullStep, Sample, Volume } from './types';
+import type { Container, Details, EngineChoice, EngineState, Image, LogLine, Machine, MachineState, MachineUse, PullStep, Sample, Volume } from './types';
 
 const now = (): number => Math.floor(Date.now() / 1000);
 const names = ['getting-started', 'postgres', 'redis-cache', 'api', 'worker', 'web-frontend'];
@@ -93,21 +93,63 @@ async function pull(args: Args): Promise<null> {
   return null;
 }
 
+const GIB = 1024 ** 3;
+const failed: MachineState = { state: 'failed', stage: 'kernel', message: 'the guest did not answer within 60 s', console: ['[    0.412] virtio_blk virtio2: [vda] 131072 512-byte logical blocks', '[    0.518] Kernel panic - not syncing: VFS: Unable to mount root fs'], advice: 'Give the machine more memory, or see how far it came in its console.' };
+const machine = (state: MachineState): Machine => ({
+  name: 'default',
+  address: 'unix:///run/user/1000/gantry/default/api.sock',
+  state,
+  limits: { cpus: 4, memory: 4 * GIB, disk: 64 * GIB },
+  bounds: { cpus: 8, least_memory: GIB / 4, most_memory: 15.6 * GIB, least_disk: 64 * GIB },
+  backend: 'qemu',
+  accelerator: 'kvm',
+  image: '0.1.0',
+  shares: ['/home/anna'],
+  warnings: [],
+});
+const machineStates: Record<string, MachineState> = {
+  missing: { state: 'missing' },
+  stopped: { state: 'stopped' },
+  starting: { state: 'starting', stage: 'kernel', done: [{ stage: 'image', took: 130 }, { stage: 'vm', took: 410 }] },
+  running: { state: 'running', since: Date.now() },
+  failed,
+};
+const use: MachineUse = { time: 0, load: 0.42, memory_used: 812e6, memory_taken: 1.1e9, disk_used: 3.2e9, disk_taken: 3.9e9, disk_size: 64 * GIB, ports: [] };
+
 export function install(): void {
   mockWindows('main');
   const away = new URLSearchParams(location.search).get('away');
   const empty = new URLSearchParams(location.search).has('empty');
+  const machineIs = new URLSearchParams(location.search).get('machine');
   mockIPC((command, payload) => {
     const args = (payload ?? {}) as Args;
     const named = (): Container => containers.find((container) => container.id === args.id) ?? (containers[0] as Container);
     switch (command) {
       case 'engine_watch': {
-        const state: EngineState = away
+        const state: EngineState = machineIs === 'starting' ? { state: 'booting', machine: 'default' } : away
           ? { state: 'away', endpoint: 'unix:///run/gantry/gantry.sock', reason: away as 'ended', detail: 'gantryd: cannot open /var/lib/gantry: Permission denied' }
           : { state: 'ready', endpoint: 'unix:///run/gantry/gantry.sock', name: 'Gantry', version: '0.1.0', api_version: '1.47' };
         channel<EngineState>(args, 'states').onmessage(state);
         return forever();
       }
+      case 'engine_choice':
+      case 'engine_choose': {
+        const choice: EngineChoice = { home: machineIs ? 'machine' : 'native', machine: machineIs ? 'default' : null, both: true, decided_by: null };
+        return choice;
+      }
+      case 'machines_list':
+        return ['default'];
+      case 'machine_watch':
+        channel<Machine>(args, 'machine').onmessage(machine(machineStates[machineIs ?? 'missing'] ?? failed));
+        return forever();
+      case 'machine_figures':
+        channel<MachineUse>(args, 'figures').onmessage(use);
+        return forever();
+      case 'machine_console':
+        channel<string[]>(args, 'lines').onmessage(['gantry: boot mounting the root', 'gantry: data disk is 64 GiB, ext4', 'gantry: engine listening']);
+        return forever();
+      case 'machine_set':
+        return 'at_next_start';
       case 'events_watch':
         return forever();
       case 'containers_list':

@@ -16,7 +16,11 @@ export type EngineState = { "state": "connecting" } | { "state": "starting",
 /**
  * Whether the desktop is asking the person for permission.
  */
-asking: boolean, } | { "state": "ready", 
+asking: boolean, } | { "state": "booting", 
+/**
+ * The machine's name.
+ */
+machine: string, } | { "state": "ready", 
 /**
  * Where it listens, as a URL.
  */
@@ -46,7 +50,7 @@ reason: AwayReason,
  */
 detail: string, };
 
-export type AwayReason = "not_answering" | "no_access" | "bad_answer" | "bad_address" | "binary_missing" | "no_privilege" | "declined" | "shared_group" | "ended" | "lost";
+export type AwayReason = "not_answering" | "no_access" | "bad_answer" | "bad_address" | "binary_missing" | "no_privilege" | "declined" | "shared_group" | "ended" | "lost" | "machine_stopped" | "machine_failed";
 
 export type EngineEvent = { 
 /**
@@ -61,6 +65,178 @@ action: string,
  * Its id, or name.
  */
 id: string, };
+
+export type EngineChoice = { 
+/**
+ * Where it runs; `None` where it is someone else's.
+ */
+home: Home | null, 
+/**
+ * The machine that it runs in.
+ */
+machine: string | null, 
+/**
+ * Whether this system can run it both ways.
+ */
+both: boolean, 
+/**
+ * What decides instead of the person: `DOCKER_HOST`, `docker context`.
+ */
+decided_by: string | null, };
+
+export type Home = "native" | "machine";
+
+export type Machine = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What goes into `DOCKER_HOST`.
+ */
+address: string, 
+/**
+ * What it is doing.
+ */
+state: MachineState, 
+/**
+ * What it may use.
+ */
+limits: Limits, 
+/**
+ * What its limits may be.
+ */
+bounds: Bounds, 
+/**
+ * What runs it: `qemu`, `vfkit`, `hyperv`, `wsl`.
+ */
+backend: string, 
+/**
+ * What helps the processor: `kvm`, `hvf`, `whpx`, or `tcg` where nothing does; `None` before it is known.
+ */
+accelerator: string | null, 
+/**
+ * The version of the guest image that runs, or ran last.
+ */
+image: string | null, 
+/**
+ * Folders of this computer that containers can mount.
+ */
+shares: Array<string>, 
+/**
+ * What a person should know though it runs.
+ */
+warnings: Array<string>, };
+
+export type MachineState = { "state": "missing" } | { "state": "stopped" } | { "state": "starting", 
+/**
+ * The step it is at.
+ */
+stage: Stage, 
+/**
+ * The steps before, and how long they took.
+ */
+done: Array<StageTime>, } | { "state": "running", 
+/**
+ * Since when, in milliseconds after 1970.
+ */
+since: number, } | { "state": "paused" } | { "state": "stopping" } | { "state": "failed", 
+/**
+ * The step that failed; `None` where it ran already.
+ */
+stage: Stage | null, 
+/**
+ * What went wrong.
+ */
+message: string, 
+/**
+ * The last lines of the guest's console.
+ */
+console: Array<string>, 
+/**
+ * What to try.
+ */
+advice: string, };
+
+export type Stage = "image" | "vm" | "kernel" | "engine";
+
+export type StageTime = { 
+/**
+ * The step.
+ */
+stage: Stage, 
+/**
+ * Milliseconds.
+ */
+took: number, };
+
+export type Limits = { 
+/**
+ * Processors.
+ */
+cpus: number, 
+/**
+ * Bytes of memory.
+ */
+memory: number, 
+/**
+ * Bytes of its data disk. They are taken of this computer's as they are used.
+ */
+disk: number, };
+
+export type Bounds = { 
+/**
+ * This computer's processors.
+ */
+cpus: number, 
+/**
+ * The least memory, in bytes.
+ */
+least_memory: number, 
+/**
+ * This computer's memory, in bytes.
+ */
+most_memory: number, 
+/**
+ * The least disk, in bytes: a disk only grows.
+ */
+least_disk: number, };
+
+export type Applied = "now" | "at_next_start";
+
+export type MachineUse = { 
+/**
+ * Milliseconds after 1970.
+ */
+time: number, 
+/**
+ * How many processors had work over the last minute, in the mean; `None` where the guest doesn't tell.
+ */
+load: number | null, 
+/**
+ * Bytes that programs in the guest use; `None` where it doesn't tell.
+ */
+memory_used: number | null, 
+/**
+ * Bytes that the machine has of this computer's memory now.
+ */
+memory_taken: number | null, 
+/**
+ * Bytes in use on its data disk; `None` where the guest doesn't tell.
+ */
+disk_used: number | null, 
+/**
+ * Bytes that the data disk takes of this computer's.
+ */
+disk_taken: number, 
+/**
+ * Bytes that it may take at most.
+ */
+disk_size: number, 
+/**
+ * Ports of this computer that lead to containers, as `tcp 127.0.0.1:80`.
+ */
+ports: Array<string>, };
 
 export type Container = { 
 /**

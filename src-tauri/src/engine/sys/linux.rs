@@ -1,4 +1,4 @@
-//! Waiting for a change of a file or a folder by the kernel's word (inotify).
+//! inotify.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -11,10 +11,11 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use super::AwayReason;
-use super::endpoint::DEFAULT_SOCKET;
 use super::group::{GroupError, private_group};
-use super::sys::PathWatch;
+use crate::engine::AwayReason;
+use crate::engine::endpoint::NATIVE_SOCKET;
+use crate::engine::sys::PathWatch;
+use crate::program::{self, Missing};
 
 /// What gantryd says when it answers requests.
 const READY: &str = "listening on";
@@ -26,11 +27,8 @@ const LAST_WORDS: usize = 2000;
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// Nowhere to be found.
-    #[error("gantryd is neither in {} nor on PATH", beside.display())]
-    Missing {
-        /// The app's folder.
-        beside: PathBuf,
-    },
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// There is no way to ask for permission.
     #[error("pkexec is not on PATH; as root, run: {command}")]
     NoPkexec {
@@ -80,7 +78,7 @@ impl LaunchError {
     /// The kind that the page branches on.
     pub fn reason(&self) -> AwayReason {
         match self {
-            Self::Missing { .. } => AwayReason::BinaryMissing,
+            Self::Missing(_) => AwayReason::BinaryMissing,
             Self::NoPkexec { .. } | Self::NotAsked { .. } => AwayReason::NoPrivilege,
             Self::Declined => AwayReason::Declined,
             Self::Group(_) => AwayReason::SharedGroup,
@@ -95,7 +93,7 @@ impl LaunchError {
 /// for permission appears.
 pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchError> {
     let uid = rustix::process::getuid().as_raw();
-    let gantryd = find_gantryd()?;
+    let gantryd = program::beside_or_on_path("gantryd")?;
     let mut arguments: Vec<String> = Vec::new();
     if let Some(file) = std::env::var("GANTRY_CONFIG")
         .ok()
@@ -104,14 +102,14 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
         let file = std::path::absolute(&file).unwrap_or_else(|_| file.into());
         arguments.extend(["--config-file".into(), file.to_string_lossy().into_owned()]);
     }
-    if socket != Path::new(DEFAULT_SOCKET) {
+    if socket != Path::new(NATIVE_SOCKET) {
         arguments.extend(["--host".into(), format!("unix://{}", socket.display())]);
     }
     let (program, arguments) = if uid == 0 {
         (gantryd, arguments)
     } else {
         arguments.extend(["--group".into(), private_group(uid).await?]);
-        let Some(pkexec) = on_path("pkexec") else {
+        let Some(pkexec) = program::on_path("pkexec") else {
             return Err(LaunchError::NoPkexec {
                 command: format!("{} {}", gantryd.display(), arguments.join(" ")),
             });
@@ -129,7 +127,7 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
         source,
     };
     let mut log = Log::create(&path).map_err(log_error)?;
-    let mut child = Command::new(&program)
+    let mut child = program::lasting(Command::new(&program))
         .args(&arguments)
         .current_dir("/")
         // Its last words are for a person.
@@ -137,8 +135,6 @@ pub async fn start(socket: &Path, asking: impl FnOnce()) -> Result<(), LaunchErr
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.writer().map_err(log_error)?)
-        // Ctrl-C in the terminal that runs the app must not reach the engine.
-        .process_group(0)
         .spawn()
         .map_err(|source| LaunchError::Run {
             program: program.clone(),
@@ -241,24 +237,6 @@ impl Log {
             .map_or(0, |(at, _)| at);
         Ok(self.said[from..].trim().to_owned())
     }
-}
-
-fn find_gantryd() -> Result<PathBuf, LaunchError> {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|exe| exe.parent().map(Path::to_owned))
-        .unwrap_or_default();
-    let own = beside.join("gantryd");
-    if own.is_file() {
-        return Ok(own);
-    }
-    on_path("gantryd").ok_or(LaunchError::Missing { beside })
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }
 
 fn log_file(uid: u32) -> Result<PathBuf, LaunchError> {
