@@ -20,7 +20,7 @@ vm-image: ## Build the machine's guest into target/vm-image (ARCH=x86_64 or aarc
 check: ## Formatting, lints, types, dependencies
 	@scripts/check
 
-check-cross: ## Type-check the command line for Windows and macOS
+check-cross: ## Types and lints for Windows, macOS and Linux on ARM; links gantry.exe
 	@scripts/check-cross
 
 bench: ## Measure beside Debian's docker.io and podman; prints ratios
