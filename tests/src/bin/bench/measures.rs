@@ -49,6 +49,30 @@ struct Medians {
     on_disk: f64,
 }
 
+impl Row {
+    /// Times until each peer has answered, or until another moment: ours, docker's, and podman's where it has such a
+    /// thing.
+    fn times(
+        what: impl Into<String>,
+        goal: Goal,
+        times: &[Medians],
+        until: impl Fn(&Medians) -> f64,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            goal,
+            gantry: until(&times[0]),
+            docker: until(&times[1]),
+            podman: times.get(2).map(until),
+            unit: "ms",
+        }
+    }
+}
+
+fn answered(medians: &Medians) -> f64 {
+    medians.answered
+}
+
 /// `run --rm` of a tiny image by each one's command line.
 pub fn run(
     table: &mut Table,
@@ -67,17 +91,15 @@ pub fn run(
         work(peer)?; // what is only slow the first time
     }
     let times = in_turn(&peers, rounds, |_| Ok(()), work)?;
-    table.add(Row {
-        what: "`run --rm` of a tiny image".into(),
-        goal: Goal::OfDocker {
+    table.add(Row::times(
+        "`run --rm` of a tiny image",
+        Goal::OfDocker {
             said: "1/8",
             share: 1.0 / 8.0,
         },
-        gantry: times[0].answered,
-        docker: times[1].answered,
-        podman: Some(times[2].answered),
-        unit: "ms",
-    });
+        &times,
+        answered,
+    ));
     Ok(())
 }
 
@@ -113,25 +135,21 @@ pub fn pull(
         work(peer)?; // the registry's blobs come from the disk the first time
     }
     let times = in_turn(&peers, rounds, forget, work)?;
-    table.add(Row {
-        what: "pull of 8 layers, 300 MB".into(),
-        goal: Goal::OfDocker {
+    table.add(Row::times(
+        "pull of 8 layers, 300 MB",
+        Goal::OfDocker {
             said: "2/3",
             share: 2.0 / 3.0,
         },
-        gantry: times[0].answered,
-        docker: times[1].answered,
-        podman: Some(times[2].answered),
-        unit: "ms",
-    });
-    table.add(Row {
-        what: "the same, until all of it is on disk (`sync`)".into(),
-        goal: Goal::None,
-        gantry: times[0].on_disk,
-        docker: times[1].on_disk,
-        podman: Some(times[2].on_disk),
-        unit: "ms",
-    });
+        &times,
+        answered,
+    ));
+    table.add(Row::times(
+        "the same, until all of it is on disk (`sync`)",
+        Goal::None,
+        &times,
+        |medians| medians.on_disk,
+    ));
     Ok(())
 }
 
@@ -257,16 +275,14 @@ pub fn list(
         Ok(())
     };
     let times = in_turn(&peers, rounds, |_| Ok(()), work)?;
-    table.add(Row {
-        what: format!("list of {count} containers"),
-        goal: Goal::OfDocker {
+    table.add(Row::times(
+        format!("list of {count} containers"),
+        Goal::OfDocker {
             said: "1/3",
             share: 1.0 / 3.0,
         },
-        gantry: times[0].answered,
-        docker: times[1].answered,
-        podman: None,
-        unit: "ms",
-    });
+        &times,
+        answered,
+    ));
     Ok(())
 }
