@@ -58,10 +58,14 @@ order_of() {
     ' "$all_modules/modules.dep"
 }
 
-# copy_modules FOLDER PATH…: with their folders, below FOLDER.
+# copy_modules FOLDER PATH…: with their folders, below FOLDER. Without their signatures, whose check under emulation
+# takes longer than all the rest of loading (the image is checked as a whole, by its manifest), and without BTF, which
+# the kernel would read through for tracers that nobody runs.
 copy_modules() {
-    local to=$1
+    local to=$1 path
     shift
-    mkdir -p "$to"
-    (cd "$all_modules" && cp --parents -t "$to" "$@")
+    for path; do
+        mkdir -p "$to/${path%/*}"
+        "$(tool objcopy)" --strip-debug --remove-section=.BTF "$all_modules/$path" "$to/$path"
+    done
 }

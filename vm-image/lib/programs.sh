@@ -28,9 +28,10 @@ build_programs() {
     built=$work/build/$triple/release
 }
 
-# strip_program FROM TO
-strip_program() {
-    local strip=strip
-    [ "$arch" = "$(uname -m)" ] || strip=$arch-linux-gnu-strip
-    "$strip" -o "$2" "$1"
+# Prints what binutils' tool of that name is called for the guest's architecture.
+tool() {
+    if [ "$arch" = "$(uname -m)" ]; then echo "$1"; else echo "$arch-linux-gnu-$1"; fi
 }
+
+# strip_program FROM TO
+strip_program() { "$(tool strip)" -o "$2" "$1"; }

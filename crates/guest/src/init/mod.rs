@@ -62,6 +62,7 @@ fn bring_up() -> Result<Vec<Service>, Failed> {
     modules::load(Path::new("/modules"), "root").map_err(at("modules"))?;
     let disks = disks::find().map_err(at("disks"))?;
     root::switch(&disks.root).map_err(at("root"))?;
+    say("root", "is in place");
     mounts::late().map_err(at("root"))?;
     mounts::control_groups().map_err(at("cgroups"))?;
     let named = rustix::system::sethostname(settings.hostname.as_bytes());
@@ -73,16 +74,16 @@ fn bring_up() -> Result<Vec<Service>, Failed> {
     // Without a network, the engine can do much: nobody waits for this one.
     std::thread::spawn(net::run);
     let (modules, data) = std::thread::scope(|scope| {
-        let data = scope.spawn(|| data::mount(&disks.data));
+        let data = scope.spawn(|| data::mount(&disks.data).inspect(|()| say("data", "is mounted")));
         let modules = load_modules();
         (modules, data.join())
     });
     modules.map_err(at("modules"))?;
+    say("modules", "are loaded");
     match data {
         Ok(mounted) => mounted.map_err(at("data"))?,
         Err(panic) => std::panic::resume_unwind(panic),
     }
-    say("data", "is mounted");
     settings::apply();
     net::loopback().map_err(at("network"))?;
     shares::mount(&settings.shares).map_err(at("shares"))?;
