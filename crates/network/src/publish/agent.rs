@@ -21,7 +21,9 @@ use crate::{NetworkError, PortBinding, Protocol};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the host may take to learn that a port was given back.
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two tries for a port that is being given back, which nobody tells of.
+/// How long the agent may be away, or without its host.
+const ABSENCE: Duration = Duration::from_secs(10);
+/// Between two tries for what nobody tells of: a port that is being given back, an agent that is there again.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Who has the host's ports.
@@ -112,28 +114,39 @@ impl Agent {
 
     fn claim(&self, claim: &Claim) -> Result<(OwnedFd, SocketAddr), NetworkError> {
         let (protocol, address) = (claim.protocol, claim.host);
-        let failed = |reason: String| NetworkError::HostAgent {
-            address,
-            protocol,
+        let begun = Instant::now();
+        loop {
+            let unasked = match self.ask(claim) {
+                Ok((connection, Answer::Listening(at))) if at.port() != 0 => {
+                    return Ok((connection, at));
+                }
+                // An agent that isn't connected to the host yet can promise any port but one of the host's choice.
+                Ok((_, Answer::Listening(_))) => "the host has not said which port".to_owned(),
+                Ok((_, Answer::Refused(refusal))) => {
+                    let is_taken = refusal.kind == RefusalKind::PortTaken;
+                    if !(is_taken && self.is_being_released(protocol, address.port())) {
+                        return Err(refused(protocol, address, refusal));
+                    }
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+                Err(error) if is_absent(&error) => error.to_string(),
+                Err(error) => return Err(self.failed(claim, error.to_string())),
+            };
+            // As the machine starts, or starts its agent again.
+            if begun.elapsed() > ABSENCE {
+                return Err(self.failed(claim, unasked));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn failed(&self, claim: &Claim, reason: String) -> NetworkError {
+        NetworkError::HostAgent {
+            address: claim.host,
+            protocol: claim.protocol,
             path: self.path.clone(),
             reason,
-        };
-        loop {
-            let (connection, answer) =
-                self.ask(claim).map_err(|error| failed(error.to_string()))?;
-            match answer {
-                Answer::Listening(at) if at.port() != 0 => return Ok((connection, at)),
-                Answer::Listening(_) => {
-                    return Err(failed("the host has not said which port".to_owned()));
-                }
-                Answer::Refused(refusal)
-                    if refusal.kind == RefusalKind::PortTaken
-                        && self.is_being_released(protocol, address.port()) =>
-                {
-                    std::thread::sleep(PAUSE);
-                }
-                Answer::Refused(refusal) => return Err(refused(protocol, address, refusal)),
-            }
         }
     }
 
@@ -162,6 +175,12 @@ impl Agent {
         let answer = answer(&mut stream, deadline)?;
         Ok((stream.into(), answer))
     }
+}
+
+/// Whether nobody listens, as opposed to one who does and is at a loss.
+fn is_absent(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::NotFound || kind == io::ErrorKind::ConnectionRefused
 }
 
 /// Reads one line.

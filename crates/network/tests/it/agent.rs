@@ -109,7 +109,7 @@ fn serve(mut connection: UnixStream, host: &Namespace) {
     }
 }
 
-/// As hosts do: `[::]` is IPv6 only.
+/// As hosts do: `[::]` is IPv6 only, and is nowhere where there is no IPv6.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
     let family = if address.is_ipv4() {
@@ -120,6 +120,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     if address.is_ipv6() {
+        UdpSocket::bind("[::1]:0")?;
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
     sockopt::set_socket_reuseaddr(&socket, true)?;

@@ -1,7 +1,8 @@
 //! Ports of the host in whose machine the engine runs. The test's own host is the machine; [`Outer`] is the host.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -257,24 +258,51 @@ fn a_host_that_cannot_be_asked_is_said() {
             assert!(matches!(error, NetworkError::HostAgent { .. }), "{error:?}");
             error.to_string()
         };
-        assert!(says().await.contains("host.sock"));
-        let listener = std::os::unix::net::UnixListener::bind(&outer.socket).unwrap();
+        let listener = UnixListener::bind(&outer.socket).unwrap();
         let answers = std::thread::spawn(move || {
-            for answer in [
-                "",
-                "nonsense\n",
-                "{\"listening\":\"0.0.0.0:0\"}\n",
-                &"x".repeat(100_000),
-            ] {
+            for answer in ["", "nonsense\n", &"x".repeat(100_000)] {
                 let (mut asker, _) = listener.accept().unwrap();
-                asker.read(&mut [0; 512]).unwrap();
+                BufReader::new(&asker)
+                    .read_line(&mut String::new())
+                    .unwrap();
                 let _ = asker.write_all(answer.as_bytes());
             }
         });
-        for _ in 0..4 {
-            says().await;
+        for _ in 0..3 {
+            assert!(says().await.contains("host.sock"));
         }
         answers.join().unwrap();
+        // Nobody is there any more.
+        assert!(says().await.contains("host.sock"));
+    });
+}
+
+#[test]
+fn an_agent_and_a_host_that_come_a_little_later_are_waited_for() {
+    on_a_host(async |host| {
+        let mut outer = Outer::of(host);
+        let network = outer.network(host).await;
+        container(&network, "c").await;
+        outer.agent = None;
+        std::fs::remove_file(&outer.socket).unwrap();
+        let socket = outer.socket.clone();
+        let agent = std::thread::spawn(move || {
+            let listener = UnixListener::bind(&socket).unwrap();
+            let mut kept = Vec::new();
+            for answer in ["0.0.0.0:0", "0.0.0.0:4711", "[::]:4711"] {
+                let (mut asker, _) = listener.accept().unwrap();
+                BufReader::new(&asker)
+                    .read_line(&mut String::new())
+                    .unwrap();
+                writeln!(asker, "{{\"listening\":\"{answer}\"}}").unwrap();
+                kept.push(asker);
+            }
+            kept
+        });
+        let ports = [request(Protocol::Tcp, None, HostPort::Any, 80)];
+        let held = network.publish(&id("c"), &ports).await.unwrap();
+        assert!(held.iter().all(|port| port.host_port == 4711), "{held:?}");
+        assert_eq!(agent.join().unwrap().len(), 3);
     });
 }
 
