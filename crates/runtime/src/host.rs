@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::cgroup::{Hierarchies, Layout};
+
 /// The init of `--init`: a static program that needs nothing of the root it runs in.
 const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gantry-init"));
 
@@ -20,9 +22,6 @@ pub enum HostError {
         /// Why.
         source: std::io::Error,
     },
-    /// The mount table can't be read.
-    #[error("cannot read /proc/self/mountinfo: {0}")]
-    Mounts(std::io::Error),
 }
 
 /// What the machine and this installation offer a container; one an engine.
@@ -48,19 +47,21 @@ impl Host {
     ///
     /// # Errors
     /// [`HostError`].
-    pub fn detect(shim: PathBuf, exec_root: &Path) -> Result<Host, HostError> {
+    pub fn detect(
+        shim: PathBuf,
+        exec_root: &Path,
+        hierarchies: &Hierarchies,
+    ) -> Result<Host, HostError> {
         let init = exec_root.join("gantry-init");
         write_init(&init).map_err(|source| HostError::Init {
             path: init.clone(),
             source,
         })?;
-        let table = fs::read_to_string("/proc/self/mountinfo").map_err(HostError::Mounts)?;
-        let cgroup_v1_mounts = hierarchies(&table);
         Ok(Host {
             shim,
             init,
-            cgroup_v2_only: cgroup_v1_mounts.is_empty(),
-            cgroup_v1_mounts,
+            cgroup_v2_only: hierarchies.layout() == Layout::Unified,
+            cgroup_v1_mounts: hierarchies.v1_names(),
             thermal_throttles: thermal_throttles(),
             open_files: getrlimit(Resource::Nofile).current,
         })
@@ -91,38 +92,4 @@ fn write_init(path: &Path) -> std::io::Result<()> {
     fs::write(&new, INIT)?;
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755))?;
     fs::rename(&new, path)
-}
-
-/// Names of the cgroup v1 hierarchies in a mount table.
-fn hierarchies(table: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for line in table.lines() {
-        let Some((before, after)) = line.split_once(" - ") else {
-            continue;
-        };
-        let place = before
-            .split(' ')
-            .nth(4)
-            .and_then(|place| place.strip_prefix("/sys/fs/cgroup/"));
-        if let Some(name) = place.filter(|name| after.starts_with("cgroup ") && !name.contains('/'))
-            && !names.iter().any(|have| have == name)
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hierarchies_of_v1_only() {
-        let table = "25 2 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
-            26 25 0:23 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
-            27 25 0:24 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
-            28 25 0:25 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
-        assert_eq!(hierarchies(table), ["cpu,cpuacct", "systemd"]);
-    }
 }

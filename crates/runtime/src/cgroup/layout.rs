@@ -97,6 +97,17 @@ impl Hierarchies {
         }
     }
 
+    /// Names of the v1 trees' folders in the usual place: `memory`, `cpu,cpuacct`, `systemd` …
+    pub(crate) fn v1_names(&self) -> Vec<String> {
+        let trees = self.v1.iter();
+        let names =
+            trees.filter_map(|tree| tree.root.strip_prefix("/sys/fs/cgroup").ok()?.to_str());
+        names
+            .filter(|name| !name.contains('/') && !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// The tree in which a controller works.
     pub(super) fn root_of(&self, controller: Controller) -> Option<&Path> {
         if self.v1.is_empty() {

@@ -37,6 +37,7 @@ fn layouts_are_told_apart() {
     );
     assert_eq!(legacy.root_of(Controller::Pids), None);
     assert_eq!(legacy.roots().count(), 3, "each tree once");
+    assert_eq!(legacy.v1_names(), ["systemd", "cpu,cpuacct", "memory"]);
 
     let beside = "30 25 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
     let hybrid = Hierarchies::parse(&format!("{LEGACY}{beside}")).unwrap();
@@ -246,7 +247,7 @@ fn updates_on_v2_use_its_units() {
     insta::assert_debug_snapshot!(texts, @r#"
     {
         "cpu.max": "150000 100000",
-        "cpu.weight": "39",
+        "cpu.weight": "100",
         "cpuset.cpus": "0",
         "io.weight": "2930",
         "memory.low": "33554432",
@@ -326,8 +327,8 @@ fn block_figures_of_processes_are_their_own_and_their_childrens() {
 #[test]
 fn weights_span_their_range() {
     assert_eq!(
-        [0, 2, 1024, 262_144, u64::MAX].map(weight),
-        [1, 1, 39, 10_000, 10_000]
+        [0, 2, 512, 1024, 262_144, u64::MAX].map(weight),
+        [1, 1, 59, 100, 10_000, 10_000]
     );
 }
 

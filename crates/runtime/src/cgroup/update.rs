@@ -250,8 +250,16 @@ pub(super) fn io_weight(weight: u16) -> u64 {
     1 + (u64::from(weight.clamp(10, 1000)) - 10) * 9999 / 990
 }
 
-/// Shares of v1 (2 to 262144, usually 1024) as a weight of v2 (1 to 10000): the line that libcontainer draws, so that
-/// an update and a start give the same.
+/// Shares of v1 (2 to 262144, usually 1024) as a weight of v2 (1 to 10000, usually 100): the curve that libcontainer
+/// draws, as runc, so that an update and a start give the same.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "the curve runs from 1 to 10000 over its whole range"
+)]
 pub(super) fn weight(shares: u64) -> u64 {
-    1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
+    let exponent = (shares.clamp(2, 262_144) as f64).log2();
+    let exponent = (exponent * exponent + 125.0 * exponent) / 612.0 - 7.0 / 34.0;
+    (10f64.powf(exponent).ceil() as u64).clamp(1, 10_000)
 }

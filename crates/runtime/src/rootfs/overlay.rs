@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -69,26 +70,37 @@ pub fn mount(overlay: &Overlay<'_>) -> Result<(), RootfsError> {
         }
     }
     let layers = Layers::open(overlay)?;
-    match mount_by_fsconfig(overlay, &layers) {
-        Err((_, Errno::NOSYS | Errno::INVAL)) => mount_by_options(overlay, &layers),
-        other => other,
-    }
-    .or_else(|failure| match failure {
-        (_, Errno::INVAL) if overlay.volatile => mount_by_options(
-            &Overlay {
-                volatile: false,
-                ..*overlay
-            },
-            &layers,
-        ),
-        other => Err(other),
-    })
-    .map_err(|(step, errno)| RootfsError::Mount {
-        path: overlay.merged.to_owned(),
-        layers: layers.topmost_first.len(),
-        step,
-        source: errno.into(),
-    })
+    // A kernel that doesn't know `lowerdir+` says so in its log each time: it is asked once.
+    static KNOWS_OPTIONS_ONLY: AtomicBool = AtomicBool::new(false);
+    let mounted = if KNOWS_OPTIONS_ONLY.load(Ordering::Relaxed) {
+        mount_by_options(overlay, &layers)
+    } else {
+        mount_by_fsconfig(overlay, &layers).or_else(|failure| match failure {
+            (_, Errno::NOSYS | Errno::INVAL) => {
+                let is_unknown = matches!(failure, ("lowerdir+", _) | (_, Errno::NOSYS));
+                KNOWS_OPTIONS_ONLY.store(is_unknown, Ordering::Relaxed);
+                mount_by_options(overlay, &layers)
+            }
+            other => Err(other),
+        })
+    };
+    mounted
+        .or_else(|failure| match failure {
+            (_, Errno::INVAL) if overlay.volatile => mount_by_options(
+                &Overlay {
+                    volatile: false,
+                    ..*overlay
+                },
+                &layers,
+            ),
+            other => Err(other),
+        })
+        .map_err(|(step, errno)| RootfsError::Mount {
+            path: overlay.merged.to_owned(),
+            layers: layers.topmost_first.len(),
+            step,
+            source: errno.into(),
+        })
 }
 
 fn make_folder(path: &Path) -> Result<(), RootfsError> {

@@ -117,6 +117,18 @@ fn complete_unified(boot: &Boot) -> Result<(), Failure> {
         .linux()
         .as_ref()
         .and_then(|linux| linux.resources().as_ref());
+    if let Some(memory) = resources.and_then(|resources| resources.memory().as_ref())
+        && memory.limit().is_some()
+        && memory.limit() == memory.swap()
+    {
+        // libcontainer takes no swap at all for no limit of it.
+        let limits = Resources {
+            memory: memory.limit(),
+            memory_swap: memory.swap(),
+            ..Resources::default()
+        };
+        cgroup.update(&limits).map_err(failed)?;
+    }
     let rules = resources
         .and_then(|resources| resources.devices().as_deref())
         .unwrap_or_default();

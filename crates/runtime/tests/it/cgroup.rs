@@ -42,8 +42,11 @@ impl Group {
                 fs::write(root.join("cgroup.subtree_control"), "+cpu +memory +pids").unwrap();
             }
             fs::create_dir_all(folder).unwrap();
-            for name in ["cpuset.cpus", "cpuset.mems"] {
-                inherit(folder, root, name);
+            // On v2 an empty set is the parent's.
+            if cgroup.layout() != Layout::Unified {
+                for name in ["cpuset.cpus", "cpuset.mems"] {
+                    inherit(folder, root, name);
+                }
             }
         }
         Self {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gantry_runtime::cgroup::Hierarchies;
 use gantry_runtime::spec::{Mount, MountKind};
 use gantry_runtime::{
     AttachOptions, AttachStream, ContainerSpec, Dirs, ExecSpec, Exit, Host, Runtime, ShimClient,
@@ -51,6 +52,7 @@ impl Ground {
         let host = Host::detect(
             PathBuf::from(env!("CARGO_BIN_EXE_gantry-shim")),
             folder.path(),
+            &Hierarchies::detect().unwrap(),
         )
         .unwrap();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! Limits, and running out of memory.
 
+use gantry_runtime::cgroup::{Hierarchies, Layout};
+
 use crate::ground::Ground;
 
 #[tokio::test]
@@ -41,4 +43,19 @@ async fn cpu_limits_are_set() {
     ground.spec.resources.cpu_shares = Some(512);
     let output = ground.run().await.1.stdout;
     assert!(output.starts_with("50000"), "{output}");
+}
+
+#[tokio::test]
+async fn no_more_than_its_memory_is_no_swap() {
+    let mut ground = Ground::script(
+        "cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.swap.max",
+    );
+    ground.spec.resources.memory = Some(32 << 20);
+    ground.spec.resources.memory_swap = Some(32 << 20);
+    // cgroup v1 limits both together, v2 swap alone.
+    let expected = match Hierarchies::detect().unwrap().layout() {
+        Layout::Unified => "0\n",
+        Layout::V1 | Layout::Hybrid => "33554432\n",
+    };
+    assert_eq!(ground.run().await.1.stdout, expected);
 }

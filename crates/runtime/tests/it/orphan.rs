@@ -172,7 +172,8 @@ async fn starts_for_another() {
         std::path::PathBuf,
     ) = serde_json::from_str(&text).unwrap();
     let exec_root = init.parent().unwrap().to_owned();
-    let host = gantry_runtime::Host::detect(program, &exec_root).unwrap();
+    let hierarchies = gantry_runtime::cgroup::Hierarchies::detect().unwrap();
+    let host = gantry_runtime::Host::detect(program, &exec_root, &hierarchies).unwrap();
     let request = gantry_runtime::StartRequest {
         dirs,
         spec,
