@@ -98,6 +98,12 @@ impl Events {
         let _ = self.sender.send(event);
     }
 
+    /// Tells that all of a kind that nobody used was removed, and how many bytes that gave back.
+    pub fn publish_prune(&self, subject: Subject, reclaimed: u64) {
+        let attributes = BTreeMap::from([("reclaimed".to_owned(), reclaimed.to_string())]);
+        self.publish(subject, "prune", "", attributes);
+    }
+
     /// The events remembered, oldest first, and those to come, with none lost or doubled in between.
     pub fn subscribe(&self) -> (Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -70,10 +70,10 @@ impl Engine {
             let (store, events) = (store.clone(), Arc::clone(&events));
             off_reactor(move || Volumes::open(&root, &scratch, store, events)).await??
         };
-        let host = Host::detect(program("gantry-shim")?, &config.exec_root)
+        let hierarchies = Hierarchies::detect()?;
+        let host = Host::detect(program("gantry-shim")?, &config.exec_root, &hierarchies)
             .map_err(|error| Error::Internal(error.to_string()))?;
         descriptors::take_all();
-        let hierarchies = Hierarchies::detect()?;
         let runtimes = Runtimes::new(config.runtimes.clone(), Some(&config.default_runtime))?;
         let network = Network::open(gantry_network::Options {
             bridge: config.bridge.clone(),

@@ -57,7 +57,32 @@ pub async fn inspect(
     let mut value =
         serde_json::to_value(&response).map_err(|error| Error::Internal(error.to_string()))?;
     complete(&mut value, &record);
+    sort_maps(&mut value);
     Ok(value)
+}
+
+/// Where inspect has maps and not objects: in the order of their keys, as Go writes them, and so always in the same.
+const MAPS: [&str; 12] = [
+    "/GraphDriver/Data",
+    "/Config/ExposedPorts",
+    "/Config/Labels",
+    "/Config/Volumes",
+    "/HostConfig/Annotations",
+    "/HostConfig/LogConfig/Config",
+    "/HostConfig/PortBindings",
+    "/HostConfig/StorageOpt",
+    "/HostConfig/Sysctls",
+    "/HostConfig/Tmpfs",
+    "/NetworkSettings/Networks",
+    "/NetworkSettings/Ports",
+];
+
+fn sort_maps(value: &mut Value) {
+    for map in MAPS {
+        if let Some(Value::Object(map)) = value.pointer_mut(map) {
+            map.sort_keys();
+        }
+    }
 }
 
 fn moment(time: Option<OffsetDateTime>) -> String {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::{Phase, dirs, moment, remove};
 use crate::error::{Error, Result};
+use crate::events::Subject;
 use crate::state::Engine;
 
 /// The filters that are understood.
@@ -55,5 +56,8 @@ pub async fn prune(engine: &Arc<Engine>, filters: &Filters) -> Result<Pruned> {
             Err(error) => tracing::debug!(container.id = %record.id(), %error, "not pruned"),
         }
     }
+    engine
+        .events
+        .publish_prune(Subject::Container, pruned.bytes);
     Ok(pruned)
 }

@@ -53,7 +53,13 @@ pub async fn top(
         .stdin(std::process::Stdio::null())
         .output()
         .await
-        .map_err(Error::io("can't run ps on this machine"))?;
+        .map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::Unavailable(
+                "the engine's machine has no ps, which lists processes: install the package procps"
+                    .to_owned(),
+            ),
+            _ => Error::io("can't run ps on this machine")(source),
+        })?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
         let why = why.trim().lines().next().unwrap_or("it failed");

@@ -15,6 +15,7 @@ use super::params::Params;
 use super::{App, answer};
 use crate::containers::network::Mode;
 use crate::error::{Error, Result};
+use crate::events::Subject;
 
 /// What lists can be filtered by.
 const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
@@ -125,8 +126,9 @@ async fn remove(State(app): State<App>, Path(name): Path<String>) -> Result<Resp
     )))
 }
 
-async fn prune(params: Params) -> Result<Response> {
+async fn prune(State(app): State<App>, params: Params) -> Result<Response> {
     params.filters(&["label", "label!", "until"])?;
+    app.events.publish_prune(Subject::Network, 0);
     // The three that there are always stay.
     Ok(answer::json(
         StatusCode::OK,

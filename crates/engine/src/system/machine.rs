@@ -60,17 +60,21 @@ fn is_v2() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
-/// The root group has no limits of its own: any group below it tells. On v1 the files exist in the root as well.
+/// On v1 the root group has the files of limits as well. On v2 any group below it tells; where there is none yet, the
+/// kernel's table of swap does, which is there just where those files are.
 fn limits_swap(cgroup_v2: bool) -> bool {
     if !cgroup_v2 {
         return Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists();
     }
-    let Ok(groups) = std::fs::read_dir("/sys/fs/cgroup") else {
-        return false;
-    };
-    groups
+    let groups = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten();
+    let mut limited = groups
         .flatten()
-        .any(|group| group.path().join("memory.swap.max").exists())
+        .map(|group| group.path())
+        .filter(|group| group.join("memory.max").exists());
+    limited.next().map_or_else(
+        || Path::new("/proc/swaps").exists(),
+        |group| group.join("memory.swap.max").exists(),
+    )
 }
 
 /// One value of an `os-release` file: <https://www.freedesktop.org/software/systemd/man/os-release.html>.

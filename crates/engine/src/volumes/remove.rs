@@ -9,6 +9,7 @@ use rustix::mount::UnmountFlags;
 use super::open::TRASH;
 use super::{Options, Volume, VolumeError, VolumeName, Volumes};
 use crate::archive::place::remove_tree;
+use crate::events::Subject;
 use crate::store::StoreError;
 use crate::store::volumes as rows;
 
@@ -109,6 +110,7 @@ impl Volumes {
                 Err(error) => tracing::warn!(volume = %volume.name, %error, "not pruned"),
             }
         }
+        self.events.publish_prune(Subject::Volume, removed.bytes);
         removed
     }
 

@@ -4,6 +4,7 @@ mod attach;
 mod daemon;
 mod health;
 mod lives;
+mod machine;
 mod streams;
 mod volumes;
 

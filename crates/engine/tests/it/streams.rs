@@ -226,3 +226,55 @@ fn a_restart_is_no_end_for_one_that_goes_by_itself() {
     );
     assert_eq!(value(&mut removed)["StatusCode"], 137);
 }
+
+#[test]
+fn a_prune_is_told_of_with_what_it_gave_back() {
+    let world = world();
+    let body = json!({ "Image": "busybox", "Cmd": ["sh", "-c", "head -c 100000 /dev/zero > /x"] });
+    create(&world, "box", &body);
+    start(&world, "box");
+    world.engine.ask("POST", "/containers/box/wait", "");
+    for kind in ["containers", "images", "volumes", "networks"] {
+        let answer = world.engine.ask("POST", &format!("/{kind}/prune"), "");
+        assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
+    }
+    let filter = "%7B%22event%22%3A%5B%22prune%22%5D%7D";
+    let events = format!("/events?since=1&until=0s&filters={filter}");
+    let told: Vec<_> = world
+        .engine
+        .ask("GET", &events, "")
+        .text()
+        .lines()
+        .map(|line| {
+            let event: Value = serde_json::from_str(line).expect("an event");
+            let bytes = event["Actor"]["Attributes"]["reclaimed"].as_str();
+            let bytes: u64 = bytes.and_then(|text| text.parse().ok()).expect("bytes");
+            let kind = event["Type"].as_str().expect("a kind").to_owned();
+            (kind, bytes >= 100_000)
+        })
+        .collect();
+    let kinds = ["container", "image", "volume", "network"];
+    let expected: Vec<_> = kinds
+        .iter()
+        .map(|kind| ((*kind).to_owned(), *kind == "container"))
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn maps_are_in_the_order_of_their_keys() {
+    let world = world();
+    let labels: std::collections::HashMap<String, String> = (0..20)
+        .map(|n| (format!("key{n:02}"), String::new()))
+        .collect();
+    create(
+        &world,
+        "box",
+        &json!({ "Image": "busybox", "Labels": labels }),
+    );
+    let text = world.engine.ask("GET", "/containers/box/json", "").text();
+    let places: Vec<_> = (0..20)
+        .map(|n| text.find(&format!("\"key{n:02}\"")).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{text}");
+}

@@ -74,7 +74,7 @@ pub fn check(
         links,
         oom_score_adj,
         pid_mode,
-        privileged,
+        privileged: _,
         publish_all_ports,
         readonly_rootfs,
         security_opt,
@@ -292,8 +292,8 @@ pub fn check(
         cgroupns_mode,
         None | Some(HostConfigCgroupnsModeEnum::EMPTY)
     ) {
-        let private = engine.host.cgroup_v2_only && *privileged != Some(true);
-        *cgroupns_mode = Some(if private {
+        // As Docker: on v2 even for the privileged.
+        *cgroupns_mode = Some(if engine.host.cgroup_v2_only {
             HostConfigCgroupnsModeEnum::PRIVATE
         } else {
             HostConfigCgroupnsModeEnum::HOST
@@ -302,8 +302,10 @@ pub fn check(
     readonly_rootfs.get_or_insert(false);
     security::parse(security_opt.as_deref().unwrap_or_default())?;
     resources::check(host)?;
+    resources::check_possible(host, engine.host.cgroup_v2_only)?;
+    let discarded = resources::discard_missing(host, engine.host.cgroup_v2_only);
     defaults(host);
-    Ok(warnings(host))
+    Ok(discarded.into_iter().chain(warnings(host)).collect())
 }
 
 /// Another container that is named in a mode. That it is missing isn't "not found" of the image, on which clients pull.

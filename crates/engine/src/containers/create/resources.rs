@@ -129,6 +129,41 @@ pub fn check(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what cgroup v2 can't do and Docker refuses as well.
+pub fn check_possible(host: &HostConfig, cgroup_v2: bool) -> Result<()> {
+    let realtime = [host.cpu_realtime_period, host.cpu_realtime_runtime];
+    if cgroup_v2 && realtime.iter().flatten().any(|time| *time != 0) {
+        return Err(Error::invalid(
+            "kernel does not support CPU real-time scheduler",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes out what cgroup v2 has no counterpart for, as Docker does; what a person should know of it.
+pub fn discard_missing(host: &mut HostConfig, cgroup_v2: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !cgroup_v2 {
+        return warnings;
+    }
+    if host
+        .memory_swappiness
+        .take()
+        .is_some_and(|value| value >= 0)
+    {
+        warnings.push(
+            "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded."
+                .to_owned(),
+        );
+    }
+    if host.oom_kill_disable.take() == Some(true) {
+        warnings.push(
+            "Your kernel does not support OomKillDisable. OomKillDisable discarded.".to_owned(),
+        );
+    }
+    warnings
+}
+
 /// `0-3,5`, or nothing.
 fn is_set(text: &str) -> bool {
     let number = |part: &str| part.parse::<u16>().ok().filter(|_| !part.starts_with('+'));
@@ -244,6 +279,22 @@ mod tests {
             change(&mut host);
             assert!(check(&host).is_err(), "case {n}");
         }
+    }
+
+    #[test]
+    fn what_v2_has_not_is_discarded_with_a_word() {
+        let asked = HostConfig {
+            memory_swappiness: Some(10),
+            oom_kill_disable: Some(true),
+            ..HostConfig::default()
+        };
+        let mut host = asked.clone();
+        assert_eq!(discard_missing(&mut host, false), [""; 0]);
+        assert_eq!(host, asked);
+        assert_eq!(discard_missing(&mut host, true).len(), 2);
+        assert_eq!(host, HostConfig::default());
+        host.memory_swappiness = Some(-1);
+        assert_eq!(discard_missing(&mut host, true), [""; 0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::error::Result;
+use crate::events::Subject;
 use crate::images::filter::{PRUNE, Wanted};
 use crate::images::uses;
 use crate::routes::App;
@@ -37,6 +38,7 @@ pub async fn prune(State(app): State<App>, params: Params) -> Result<Response> {
         !wanted.accepts(image) || !uses(&app.containers, &image.id).is_empty()
     };
     let (removed, bytes) = app.images.prune(dangling_only, &keep).await?;
+    app.events.publish_prune(Subject::Image, bytes);
     let value = json!({
         "ImagesDeleted": if removed.is_empty() { Value::Null } else { json!(lines(&removed)) },
         "SpaceReclaimed": bytes,
