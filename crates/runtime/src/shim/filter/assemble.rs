@@ -188,27 +188,25 @@ impl Code {
                     instruction(JUMP_EQUAL, 0, fail, wanted_low),
                 ]
             }
-            LinuxSeccompOperator::ScmpCmpGt => {
-                ordered(high, low, JUMP_GREATER, [value_high, value_low], fail)?
+            LinuxSeccompOperator::ScmpCmpGt
+            | LinuxSeccompOperator::ScmpCmpGe
+            | LinuxSeccompOperator::ScmpCmpLe
+            | LinuxSeccompOperator::ScmpCmpLt => {
+                let (jump, met) = order(condition.op());
+                // Where the upper halves differ, they decide.
+                let (greater, equal) = match met {
+                    Met::Taken => (3, (0, far(2)?)),
+                    Met::Passed => (far(3)?, (0, 2)),
+                };
+                let (yes, no) = met.ways(fail);
+                vec![
+                    load(high),
+                    instruction(JUMP_GREATER, greater, 0, value_high),
+                    instruction(JUMP_EQUAL, equal.0, equal.1, value_high),
+                    load(low),
+                    instruction(jump, yes, no, value_low),
+                ]
             }
-            LinuxSeccompOperator::ScmpCmpGe => ordered(
-                high,
-                low,
-                JUMP_GREATER_OR_EQUAL,
-                [value_high, value_low],
-                fail,
-            )?,
-            // Not greater; not greater or equal.
-            LinuxSeccompOperator::ScmpCmpLe => {
-                reversed(high, low, JUMP_GREATER, [value_high, value_low], fail)?
-            }
-            LinuxSeccompOperator::ScmpCmpLt => reversed(
-                high,
-                low,
-                JUMP_GREATER_OR_EQUAL,
-                [value_high, value_low],
-                fail,
-            )?,
         })
     }
 }
@@ -264,13 +262,13 @@ fn narrow(condition: &LinuxSeccompArg, place: u32, fail: u8) -> Vec<u64> {
     match condition.op() {
         LinuxSeccompOperator::ScmpCmpEq => code.push(instruction(JUMP_EQUAL, 0, fail, value)),
         LinuxSeccompOperator::ScmpCmpNe => code.push(instruction(JUMP_EQUAL, fail, 0, value)),
-        LinuxSeccompOperator::ScmpCmpGt => code.push(instruction(JUMP_GREATER, 0, fail, value)),
-        LinuxSeccompOperator::ScmpCmpLe => code.push(instruction(JUMP_GREATER, fail, 0, value)),
-        LinuxSeccompOperator::ScmpCmpGe => {
-            code.push(instruction(JUMP_GREATER_OR_EQUAL, 0, fail, value))
-        }
-        LinuxSeccompOperator::ScmpCmpLt => {
-            code.push(instruction(JUMP_GREATER_OR_EQUAL, fail, 0, value))
+        LinuxSeccompOperator::ScmpCmpGt
+        | LinuxSeccompOperator::ScmpCmpGe
+        | LinuxSeccompOperator::ScmpCmpLe
+        | LinuxSeccompOperator::ScmpCmpLt => {
+            let (jump, met) = order(condition.op());
+            let (yes, no) = met.ways(fail);
+            code.push(instruction(jump, yes, no, value));
         }
         LinuxSeccompOperator::ScmpCmpMaskedEq => {
             let wanted = half(condition.value_two().unwrap_or(0)) & value;
@@ -283,36 +281,31 @@ fn narrow(condition: &LinuxSeccompArg, place: u32, fail: u8) -> Vec<u64> {
     code
 }
 
-fn ordered(
-    high: u32,
-    low: u32,
-    jump: u16,
-    value: [u32; 2],
-    fail: u8,
-) -> Result<Vec<u64>, FilterError> {
-    let far = fail.checked_add(2).ok_or(FilterError::TooLarge)?;
-    Ok(vec![
-        load(high),
-        instruction(JUMP_GREATER, 3, 0, value[0]),
-        instruction(JUMP_EQUAL, 0, far, value[0]),
-        load(low),
-        instruction(jump, 0, fail, value[1]),
-    ])
+/// When a condition is met.
+#[derive(Clone, Copy)]
+enum Met {
+    /// Where the jump is taken.
+    Taken,
+    /// Where it isn't.
+    Passed,
 }
 
-fn reversed(
-    high: u32,
-    low: u32,
-    jump: u16,
-    value: [u32; 2],
-    fail: u8,
-) -> Result<Vec<u64>, FilterError> {
-    let far = fail.checked_add(3).ok_or(FilterError::TooLarge)?;
-    Ok(vec![
-        load(high),
-        instruction(JUMP_GREATER, far, 0, value[0]),
-        instruction(JUMP_EQUAL, 0, 2, value[0]),
-        load(low),
-        instruction(jump, fail, 0, value[1]),
-    ])
+impl Met {
+    /// How far the jump goes where it is taken and where it isn't, to skip `fail` unless the condition is met.
+    fn ways(self, fail: u8) -> (u8, u8) {
+        match self {
+            Self::Taken => (0, fail),
+            Self::Passed => (fail, 0),
+        }
+    }
+}
+
+/// The jump that an order of numbers is found by: less is not greater or equal, less or equal not greater.
+fn order(operator: LinuxSeccompOperator) -> (u16, Met) {
+    match operator {
+        LinuxSeccompOperator::ScmpCmpGt => (JUMP_GREATER, Met::Taken),
+        LinuxSeccompOperator::ScmpCmpLe => (JUMP_GREATER, Met::Passed),
+        LinuxSeccompOperator::ScmpCmpGe => (JUMP_GREATER_OR_EQUAL, Met::Taken),
+        _ => (JUMP_GREATER_OR_EQUAL, Met::Passed),
+    }
 }
