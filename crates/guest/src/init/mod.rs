@@ -4,6 +4,7 @@
 //! that memory. Each stage says so on the console; one that fails says what and what to try, and the machine powers
 //! off, since a machine that hangs explains nothing.
 
+mod ahead;
 mod channel;
 mod cmdline;
 mod console;
@@ -73,13 +74,13 @@ fn bring_up() -> Result<Vec<Service>, Failed> {
 
     // Without a network, the engine can do much: nobody waits for this one.
     std::thread::spawn(net::run);
+    std::thread::spawn(ahead::read);
     let (modules, data) = std::thread::scope(|scope| {
         let data = scope.spawn(|| data::mount(&disks.data).inspect(|()| say("data", "is mounted")));
-        let modules = load_modules();
+        let modules = load_modules().inspect(|()| say("modules", "are loaded"));
         (modules, data.join())
     });
     modules.map_err(at("modules"))?;
-    say("modules", "are loaded");
     match data {
         Ok(mounted) => mounted.map_err(at("data"))?,
         Err(panic) => std::panic::resume_unwind(panic),
