@@ -85,6 +85,16 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// A refusal of `kind` that says `message`.
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
 /// Kinds of [`Refusal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,10 +107,11 @@ pub enum RefusalKind {
     Denied,
     /// What it is to lead to doesn't answer.
     Unreachable,
-    /// The other side doesn't do that.
-    Unsupported,
-    /// Anything else.
+    /// It was tried, and did not work.
     Failed,
+    /// The other side doesn't do that; also what a kind is read as that this version doesn't know.
+    #[serde(other)]
+    Unsupported,
 }
 
 #[cfg(test)]

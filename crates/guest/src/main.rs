@@ -3,6 +3,7 @@
 //! One binary, two parts that know nothing of each other: [`init`] is the machine's process 1, small and synchronous,
 //! and starts the other as `gantry-guest agent`.
 
+mod agent;
 mod init;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         .and_then(|role| role.to_str())
     {
         Some("init") => init::run(),
+        Some("agent") => agent::run(std::env::args_os().skip(2)),
         _ => {
             eprintln!("usage: gantry-guest agent, or as process 1 of a machine");
             ExitCode::from(2)

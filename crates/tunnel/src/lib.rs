@@ -29,8 +29,9 @@ mod wire;
 
 pub use copy::copy_both;
 pub use error::{OpenError, TunnelError};
+pub use gantry_claim::{Claim, Protocol, Refusal, RefusalKind};
 pub use header::MAX_HEADER;
 pub use line::{LineError, Lines};
-pub use purpose::{Answer, Claim, Protocol, Purpose, Refusal, RefusalKind};
+pub use purpose::{Answer, Purpose};
 pub use session::{Incoming, Limits, Request, Tunnel, accept, connect};
 pub use stream::Stream;

@@ -41,6 +41,11 @@ impl<S> Lines<S> {
         }
     }
 
+    /// The connection, for more than lines.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
     /// The connection; bytes read beyond the last line are lost.
     pub fn into_inner(self) -> S {
         self.io

@@ -1,8 +1,8 @@
 //! What a stream is for, and what can be answered.
 
-use std::fmt;
 use std::net::SocketAddr;
 
+use gantry_claim::Claim;
 use serde::{Deserialize, Serialize};
 
 /// What a stream is for: said once, at its beginning, by the side that opens it.
@@ -38,36 +38,6 @@ pub enum Purpose {
     Resolve,
 }
 
-/// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        })
-    }
-}
-
-/// A wish for a port on the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Claim {
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// The address wanted on the host; port 0 for any.
-    pub host: SocketAddr,
-    /// Where in the guest its connections go: an address of the guest's loopback.
-    pub guest: SocketAddr,
-}
-
 /// A yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,48 +49,4 @@ pub enum Answer {
         /// Where; the port is real even if any was asked for.
         at: SocketAddr,
     },
-}
-
-/// A no.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// For programs.
-    pub kind: RefusalKind,
-    /// For people.
-    pub message: String,
-}
-
-impl Refusal {
-    /// A refusal of `kind` that says `message`.
-    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-/// Why the other side says no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusalKind {
-    /// Another program on the host has the port.
-    PortTaken,
-    /// The host has no such address.
-    AddressUnknown,
-    /// It may not be had by the one who asks.
-    Denied,
-    /// Nobody answers there.
-    Unreachable,
-    /// It was tried and did not work.
-    Failed,
-    /// This side does not do that; also what a kind unknown to this version is read as.
-    #[serde(other)]
-    Unsupported,
 }
