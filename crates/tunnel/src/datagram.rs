@@ -116,7 +116,7 @@ mod tests {
                     }
                     received
                 };
-                tokio::join!(async { write.await }, read).1
+                tokio::join!(write, read).1
             });
             prop_assert_eq!(received, sent);
         }

@@ -8,7 +8,7 @@ use crate::TunnelError;
 
 /// What ends a session at the other side that this side no longer knows of: more bytes than the
 /// rest of a frame can be, none of them the start of one.
-const BREAK: [u8; MAX_BODY + 16] = [0xff; MAX_BODY + 16];
+static BREAK: [u8; MAX_BODY + 16] = [0xff; MAX_BODY + 16];
 
 /// Bytes that are read ahead while there is something to say.
 const AHEAD: usize = 64 * 1024;
