@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Bounds, Limits } from '../lib/ipc/types';
-import { fields, GIB, gib, limits, readNumber, same, wrong } from './limits';
+import { fields, GIB, gib, limits, readNumber, same, share, size, wrong } from './limits';
 
 const now: Limits = { cpus: 4, memory: 4 * GIB, disk: 64 * GIB };
 const bounds: Bounds = { cpus: 8, least_memory: GIB / 4, most_memory: 16 * GIB, least_disk: 64 * GIB };
@@ -30,6 +30,14 @@ it('what is wrong is told by its field', () => {
   expect(wrong(typed({ memory: '16.1' }), now, bounds)).toEqual({ memory: 'many' });
   expect(wrong(typed({ disk: '63' }), now, bounds)).toEqual({ disk: 'shrinks' });
   expect(wrong(typed({ disk: '100000' }), now, bounds)).toEqual({ disk: 'many' });
+});
+
+it('sizes are told in the units of limits', () => {
+  expect([0, 500_000_000, GIB, 1.5 * GIB, 1_200_000_000].map(size)).toEqual(['0 MiB', '477 MiB', '1 GiB', '1.5 GiB', '1.12 GiB']);
+});
+
+it('a slider is filled as far as its value is', () => {
+  expect([share(1, 1, 5), share(3, 1, 5), share(9, 1, 5), share(0, 1, 5), share(1, 1, 1)]).toEqual([0, 0.5, 1, 0, 1]);
 });
 
 it('equal limits are the same', () => {

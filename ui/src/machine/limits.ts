@@ -21,6 +21,16 @@ export function gib(bytes: number): string {
   return String(Math.round((bytes / GIB) * 100) / 100);
 }
 
+/** Bytes beside limits in GiB: `512 MiB`, `1.5 GiB`. */
+export function size(bytes: number): string {
+  return bytes < GIB ? `${Math.round(bytes / MIB)} MiB` : `${gib(bytes)} GiB`;
+}
+
+/** How much of the way from `least` to `most` a value is. */
+export function share(value: number, least: number, most: number): number {
+  return most > least ? Math.min(1, Math.max(0, (value - least) / (most - least))) : 1;
+}
+
 /** What is typed for limits. */
 export function fields(limits: Limits): LimitFields {
   return { cpus: String(limits.cpus), memory: gib(limits.memory), disk: gib(limits.disk) };

@@ -19,7 +19,7 @@ export const en = {
   engine: {
     connecting: 'Connecting…',
     starting: 'Starting the engine…',
-    booting: 'Starting the machine…',
+    booting: 'Machine starts…',
     asking: 'Waiting for your permission…',
     running: 'Engine running',
     away: 'No engine',
