@@ -76,10 +76,13 @@ pub fn mount(overlay: &Overlay<'_>) -> Result<(), RootfsError> {
         mount_by_options(overlay, &layers)
     } else {
         mount_by_fsconfig(overlay, &layers).or_else(|failure| match failure {
-            (_, Errno::NOSYS | Errno::INVAL) => {
-                let is_unknown = matches!(failure, ("lowerdir+", _) | (_, Errno::NOSYS));
-                KNOWS_OPTIONS_ONLY.store(is_unknown, Ordering::Relaxed);
-                mount_by_options(overlay, &layers)
+            (step, errno @ (Errno::NOSYS | Errno::INVAL)) => {
+                mount_by_options(overlay, &layers).inspect(|()| {
+                    // Older kernels take any word, and look at it when all are there.
+                    let is_unknown =
+                        errno == Errno::NOSYS || matches!(step, "lowerdir+" | "create");
+                    KNOWS_OPTIONS_ONLY.store(is_unknown, Ordering::Relaxed);
+                })
             }
             other => Err(other),
         })
