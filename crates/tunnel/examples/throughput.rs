@@ -140,8 +140,9 @@ mod unix {
             tasks.spawn(async move {
                 let mut piece = vec![0; PIECE];
                 let mut received = 0;
-                while received < each {
+                loop {
                     match far.read(&mut piece).await? {
+                        0 if received == each => break,
                         0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                         length => received += length,
                     }
