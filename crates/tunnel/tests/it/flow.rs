@@ -130,6 +130,31 @@ async fn copying_keeps_half_ends() {
 }
 
 #[tokio::test]
+async fn an_answer_arrives_whole_though_the_question_was_not_heard_to_its_end() {
+    let ((host, _), (_guest, mut incoming)) = in_memory(1000).await;
+    for round in 0..20 {
+        let (mut near, mut far) = pair(&host, &mut incoming).await;
+        let (client, mut client_end) = duplex(1000);
+        tokio::spawn(async move { copy_both(&mut client_end, &mut near).await });
+        let answer = pattern(round, 100_000);
+        let expected = answer.clone();
+        tokio::spawn(async move {
+            far.read_u8().await.expect("the question's beginning");
+            far.write_all(&answer).await.expect("write");
+            far.shutdown().await.expect("shutdown");
+        });
+        let (mut read, mut write) = tokio::io::split(client);
+        // Until it may not any more.
+        let asking =
+            tokio::spawn(async move { while write.write_all(&[7; 1000]).await.is_ok() {} });
+        let received = in_time("the answer", rest(&mut read)).await.expect("read");
+        assert!(received == expected, "{} bytes", received.len());
+        drop(read);
+        asking.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_stops_stops_its_own_stream_only() {
     let ((host, _), (_guest, mut incoming)) = in_memory(64 * 1024).await;
     let (mut stalled, _unread) = pair(&host, &mut incoming).await;
