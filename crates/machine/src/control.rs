@@ -39,6 +39,11 @@ pub enum Call {
         /// In bytes.
         bytes: u64,
     },
+    /// Grow the data disk of the running machine to this size.
+    Disk {
+        /// In bytes.
+        bytes: u64,
+    },
     /// A process in the guest with a terminal. What follows are the tunnel's shell frames, both ways.
     Shell {
         /// Program and arguments; empty for the guest's shell.

@@ -16,6 +16,8 @@ use crate::spec::write_atomically;
 /// Names another folder of images: one that holds `manifest.json`, or `<arch>/manifest.json`.
 pub const VARIABLE: &str = "GANTRY_VM_IMAGE";
 const MANIFEST: &str = "manifest.json";
+/// The manifests that this program reads.
+const FORMAT: u32 = 1;
 const MAX_MANIFEST: u64 = 1024 * 1024;
 const MAX_VERIFIED: usize = 64;
 
@@ -37,6 +39,8 @@ pub struct GuestImage {
 /// `manifest.json`.
 #[derive(Debug, Clone, Deserialize)]
 struct Manifest {
+    format: u32,
+    arch: String,
     version: String,
     #[serde(default)]
     kernel: String,
@@ -74,6 +78,18 @@ pub enum ImageError {
         path: PathBuf,
         /// What is missing in it.
         file: &'static str,
+    },
+    /// The image is for other programs or other computers.
+    #[error("{} is of {what} {found}; {wanted} is needed", path.display())]
+    Other {
+        /// The manifest.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: String,
     },
     /// A file isn't what the manifest says.
     #[error("{} is damaged: its {what} is {found}, not {wanted}", path.display())]
@@ -164,6 +180,23 @@ fn check(folder: &Path, verified: &Path) -> Result<GuestImage, ImageError> {
             path: path.clone(),
             source,
         })?;
+    let other = |what, found: String, wanted: String| ImageError::Other {
+        path: path.clone(),
+        what,
+        found,
+        wanted,
+    };
+    if manifest.format != FORMAT {
+        return Err(other(
+            "format",
+            manifest.format.to_string(),
+            FORMAT.to_string(),
+        ));
+    }
+    if manifest.arch != std::env::consts::ARCH {
+        let host = std::env::consts::ARCH.to_owned();
+        return Err(other("architecture", manifest.arch, host));
+    }
     let mut known = Verified::load(verified);
     let mut get = |name: &'static str| {
         let entry = manifest
@@ -293,7 +326,9 @@ mod tests {
                 serde_json::json!({"size": name.len(), "sha256": digest}),
             );
         }
-        let manifest = serde_json::json!({"version": "1.2", "kernel": "6.1.0", "files": files});
+        let manifest = serde_json::json!({
+            "format": 1, "arch": std::env::consts::ARCH, "version": "1.2", "kernel": "6.1.0", "files": files
+        });
         fs::write(folder.path().join(MANIFEST), manifest.to_string()).unwrap();
         folder
     }

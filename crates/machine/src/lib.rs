@@ -5,10 +5,17 @@
 //! the tunnel to the guest, listens at the Docker API's socket and at the ports that containers publish, and answers on
 //! a control socket ([`control`]). Knows no command line and no window.
 
+pub mod backend;
+pub mod client;
+pub mod computer;
+pub mod context;
 pub mod control;
+pub mod host;
 pub mod image;
+mod local;
 pub mod name;
 pub mod paths;
+pub mod qmp;
 pub mod spec;
 pub mod state;
 pub mod store;

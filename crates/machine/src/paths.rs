@@ -1,9 +1,9 @@
 //! Where a machine's files lie.
 //!
 //! ```text
-//! DATA/machines/NAME/  machine.json data.img console.log host.log lock
+//! DATA/machines/NAME/  machine.json data.img console.log vm.log host.log lock
 //! DATA/probes.json     which accelerators have proved to work
-//! RUN/NAME/            api.sock control.sock tunnel.sock qmp.sock fs0.sock … vm.pid host.lock
+//! RUN/NAME/            api.sock control.sock tunnel.sock qmp.sock fs0.sock … vm.json last.json host.lock
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -209,9 +209,19 @@ impl Paths {
         self.run.join(format!("fs{index}.sock"))
     }
 
-    /// The process of the virtual machine, and which start of it this is.
-    pub fn vm_pid(&self) -> PathBuf {
-        self.run.join("vm.pid")
+    /// What the programs of the virtual machine say.
+    pub fn vm_log(&self) -> PathBuf {
+        self.data.join("vm.log")
+    }
+
+    /// What is known of the virtual machine that runs, for a host process that takes it over.
+    pub fn vm_facts(&self) -> PathBuf {
+        self.run.join("vm.json")
+    }
+
+    /// How the last run ended.
+    pub fn last_status(&self) -> PathBuf {
+        self.run.join("last.json")
     }
 
     /// Locked as long as a host process lives.

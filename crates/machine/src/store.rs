@@ -201,8 +201,34 @@ impl Store {
         lock_file(&paths.lock(), Wait::Yes)
     }
 
-    /// Proof that no host process of the machine lives, and that none starts while it is held.
+    /// Proof that neither a host process of the machine nor its virtual machine lives, and that none starts while it is
+    /// held.
     pub fn idle(&self, name: &MachineName) -> Result<Locked, StoreError> {
+        let hosting = self.hosting(name)?;
+        if self.has_orphan(name)? {
+            return Err(StoreError::Running(name.clone()));
+        }
+        Ok(hosting)
+    }
+
+    /// Whether a virtual machine listens at the machine's sockets. Without a host process it is an orphan.
+    pub fn has_orphan(&self, name: &MachineName) -> Result<bool, StoreError> {
+        let paths = self.home.machine(name)?;
+        #[cfg(unix)]
+        let lives = [paths.qmp_socket(), paths.rest_socket()]
+            .iter()
+            .any(|socket| std::os::unix::net::UnixStream::connect(socket).is_ok());
+        // Windows' back ends are asked by their own programs.
+        #[cfg(not(unix))]
+        let lives = {
+            let _ = paths;
+            false
+        };
+        Ok(lives)
+    }
+
+    /// The right to be the machine's one host process, while it is held.
+    pub(crate) fn hosting(&self, name: &MachineName) -> Result<Locked, StoreError> {
         let paths = self.home.machine(name)?;
         private_folder(paths.run()).map_err(file("make", paths.run()))?;
         match lock_file(&paths.host_lock(), Wait::No) {
@@ -219,7 +245,7 @@ impl Store {
         if !paths.host_lock().exists() {
             return Ok(false);
         }
-        match self.idle(name) {
+        match self.hosting(name) {
             Ok(_) => Ok(false),
             Err(StoreError::Running(_)) => Ok(true),
             Err(error) => Err(error),
