@@ -13,6 +13,7 @@ use crate::endpoint::{Wishes, config_dir};
 use crate::error::{CliError, Result};
 use crate::images::{self, ImageCommand};
 use crate::inspect::Inspect;
+use crate::machine::MachineCommand;
 use crate::networks::NetworkCommand;
 use crate::output;
 use crate::registry::{Login, Logout};
@@ -111,6 +112,9 @@ enum Command {
     /// Manage contexts
     #[command(subcommand)]
     Context(ContextCommand),
+    /// Manage the Linux virtual machines that engines run in
+    #[command(subcommand)]
+    Machine(MachineCommand),
     Completion(Completion),
 }
 
@@ -161,6 +165,7 @@ impl Cli {
             Command::Volume(verb) => verb.run(&app).await,
             Command::System(verb) => verb.run(&app).await,
             Command::Context(verb) => verb.run(&mut app),
+            Command::Machine(verb) => verb.run(&mut app).await,
             Command::Completion(verb) => verb.run(),
         }
     }

@@ -17,6 +17,7 @@ mod flags;
 mod help_tests;
 mod images;
 mod inspect;
+mod machine;
 mod networks;
 mod output;
 mod registry;
