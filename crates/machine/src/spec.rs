@@ -146,7 +146,7 @@ impl Spec {
         if !(1..=MAX_CPUS).contains(&self.cpus) {
             return bounds(format!("{} CPUs: use 1 to {MAX_CPUS}", self.cpus));
         }
-        if !(MIN_MEMORY..=MAX_MEMORY).contains(&self.memory) || self.memory % MIB != 0 {
+        if !(MIN_MEMORY..=MAX_MEMORY).contains(&self.memory) || !self.memory.is_multiple_of(MIB) {
             return bounds(format!(
                 "{} bytes of memory: use {} MiB to {} GiB, in whole MiB",
                 self.memory,
@@ -154,7 +154,7 @@ impl Spec {
                 MAX_MEMORY / GIB
             ));
         }
-        if !(MIN_DISK..=MAX_DISK).contains(&self.disk) || self.disk % MIB != 0 {
+        if !(MIN_DISK..=MAX_DISK).contains(&self.disk) || !self.disk.is_multiple_of(MIB) {
             return bounds(format!(
                 "{} bytes of disk: use {} GiB to {} TiB, in whole MiB",
                 self.disk,

@@ -78,6 +78,9 @@ pub struct Machine {
     pub paths: Paths,
 }
 
+/// A machine by its name, or why it can't be read.
+pub type Listed = (MachineName, Result<Machine, StoreError>);
+
 /// The sole right to change a machine's files, until dropped.
 #[derive(Debug)]
 pub struct Locked {
@@ -96,7 +99,7 @@ impl Store {
     }
 
     /// All machines by name, with an error for each that can't be read.
-    pub fn list(&self) -> Result<Vec<(MachineName, Result<Machine, StoreError>)>, StoreError> {
+    pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
         let folder = self.home.machines();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,

@@ -75,7 +75,8 @@ pub fn list() -> Vec<OsString> {
 
 /// What WSL says: UTF-16 in little-endian order, unless `WSL_UTF8` is set.
 pub fn text(bytes: &[u8]) -> String {
-    let wide = bytes.len() % 2 == 0 && bytes.iter().skip(1).step_by(2).any(|byte| *byte == 0);
+    let wide =
+        bytes.len().is_multiple_of(2) && bytes.iter().skip(1).step_by(2).any(|byte| *byte == 0);
     if !wide {
         return String::from_utf8_lossy(bytes).into_owned();
     }

@@ -24,7 +24,7 @@ pub fn candidates(path_variable: Option<&std::ffi::OsStr>) -> Vec<PathBuf> {
                 .map(|folder| folder.join("virtiofsd"))
                 .collect()
         })
-        .unwrap_or_else(Vec::new);
+        .unwrap_or_default();
     fixed.into_iter().chain(on_path).collect()
 }
 
