@@ -117,13 +117,7 @@ impl Service {
             (None, Some(signal)) => format!("was killed by signal {signal}"),
             (None, None) => "ended".to_owned(),
         };
-        say(
-            self.name,
-            format_args!(
-                "{how}; it is started again in {} ms",
-                self.pause.as_millis()
-            ),
-        );
+        say(self.name, how);
         self.wait_longer();
     }
 
