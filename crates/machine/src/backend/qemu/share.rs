@@ -22,7 +22,7 @@ pub fn candidates(path_variable: Option<&std::ffi::OsStr>) -> Vec<PathBuf> {
         .map(|path| {
             std::env::split_paths(path)
                 .map(|folder| folder.join("virtiofsd"))
-                .collect()
+                .collect::<Vec<_>>()
         })
         .unwrap_or_default();
     fixed.into_iter().chain(on_path).collect()
