@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use gantry_tunnel::agent::{Agent, AgentCall};
-use gantry_tunnel::{Incoming, Purpose, Refusal, RefusalKind, Tunnel};
+use gantry_tunnel::resolve::{self, SystemResolvers};
+use gantry_tunnel::{Answer, Incoming, Purpose, Refusal, RefusalKind, Request, Tunnel};
 use tokio::task::AbortHandle;
 
 use super::ports;
@@ -83,6 +84,7 @@ async fn serve(shared: Arc<Shared>, mut incoming: Incoming) {
         tokio::spawn(async move {
             let answered = match request.purpose.clone() {
                 Purpose::Listen(claim) => ports::listen(shared, request, claim).await,
+                Purpose::Resolve => names(request).await,
                 other => {
                     tracing::debug!(?other, "the guest wants what the host doesn't do");
                     request
@@ -98,4 +100,10 @@ async fn serve(shared: Arc<Shared>, mut incoming: Incoming) {
             }
         });
     }
+}
+
+/// Asks the host's own servers for names, as they are now: a VPN may have brought others.
+async fn names(request: Request) -> std::io::Result<()> {
+    let stream = request.accept(Answer::Ready).await?;
+    resolve::serve(stream, Arc::new(SystemResolvers)).await
 }
