@@ -18,7 +18,7 @@ pub enum Flavour {
 /// Where a virtiofsd may be, in order.
 pub fn candidates(path_variable: Option<&std::ffi::OsStr>) -> Vec<PathBuf> {
     let fixed = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"].map(PathBuf::from);
-    let on_path = path_variable
+    let on_path: Vec<PathBuf> = path_variable
         .map(|path| {
             std::env::split_paths(path)
                 .map(|folder| folder.join("virtiofsd"))
