@@ -9,6 +9,7 @@ pub mod hyperv;
 #[cfg(unix)]
 pub mod process;
 pub mod qemu;
+pub mod unavailable;
 pub mod vfkit;
 pub mod wsl;
 

@@ -31,11 +31,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::Backend;
+use crate::backend::unavailable::Unavailable;
 use crate::client::READY;
 use crate::local::Listener;
 use crate::name::MachineName;
-use crate::spec::BackendKind;
 use crate::store::{Machine, Store, StoreError};
 use shared::Shared;
 
@@ -56,9 +56,6 @@ pub enum HostError {
         /// What the system said.
         source: io::Error,
     },
-    /// The back end isn't one of this system.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
     /// The surroundings.
     #[error("{action}: {source}")]
     Io {
@@ -122,18 +119,15 @@ async fn host(store: &Store, name: &MachineName) -> Result<(), HostError> {
     let _one = store.hosting(name)?;
     match machine.spec.backend {
         #[cfg(unix)]
-        BackendKind::Qemu => {
+        crate::BackendKind::Qemu => {
             let backend = crate::backend::qemu::Qemu {
                 probes: store.home().probes(),
             };
             host_with(store, machine, backend).await
         }
         #[cfg(unix)]
-        BackendKind::Vfkit => host_with(store, machine, crate::backend::vfkit::Vfkit).await,
-        other => Err(HostError::Backend(BackendError::Unfit(format!(
-            "the back end {} can't run machines on this system",
-            other.as_str()
-        )))),
+        crate::BackendKind::Vfkit => host_with(store, machine, crate::backend::vfkit::Vfkit).await,
+        other => host_with(store, machine, Unavailable(other)).await,
     }
 }
 

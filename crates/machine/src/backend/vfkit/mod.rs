@@ -9,6 +9,6 @@ mod rest;
 mod vm;
 
 pub use command::{Found, command_line};
-pub use rest::{RestState, state_request, state_wish};
+pub use rest::{RestState, accepted, state, state_request, state_wish};
 #[cfg(unix)]
 pub use vm::{Vfkit, VfkitVm};
