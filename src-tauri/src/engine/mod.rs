@@ -14,7 +14,6 @@ pub mod sys;
 pub mod wire;
 
 use bollard::Docker;
-use gantry_machine::MachineName;
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -22,7 +21,7 @@ use crate::error::{CommandError, ErrorCode};
 use crate::machine::Machines;
 use crate::settings;
 pub use choice::EngineChoice;
-use endpoint::{Endpoint, EndpointError, Keeper};
+use endpoint::{Endpoint, EndpointError};
 use wire::Wire;
 
 /// What the foot of the window shows.
@@ -147,14 +146,6 @@ impl Engine {
     /// Tries again to reach the engine, and to start it.
     pub fn retry(&self) {
         self.retry.notify_one();
-    }
-
-    /// Whether the engine runs in the machine `name`, and is ours to start.
-    pub fn is_kept_in(&self, name: &MachineName) -> bool {
-        match &*self.endpoint.borrow() {
-            Ok(endpoint) => endpoint.keeper == Keeper::Machine(name.clone()),
-            Err(_) => false,
-        }
     }
 
     /// The client of the engine that answers now.

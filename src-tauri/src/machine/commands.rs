@@ -1,16 +1,15 @@
 //! What the page may ask of machines.
 
+use gantry_machine::client::ClientError;
 use gantry_machine::store::StoreError;
 use tauri::State;
 use tauri::ipc::Channel;
 use tokio::time::MissedTickBehavior;
 
 use super::console::Console;
-use super::control::ControlError;
 use super::figures::{self, MachineUse};
 use super::view::{Applied, Limits, Machine};
 use super::{MachineError, Machines};
-use crate::engine::Engine;
 use crate::engine::commands::page_gone;
 use crate::error::{CommandError, ErrorCode};
 use crate::streams::Streams;
@@ -59,16 +58,9 @@ pub async fn machine_watch(
 #[tauri::command]
 pub async fn machine_start(
     machines: State<'_, Machines>,
-    engine: State<'_, Engine>,
     name: String,
 ) -> Result<(), CommandError> {
-    let name = named(&name)?;
-    // Where the engine runs in it, the supervisor starts it and tells how it goes.
-    if engine.is_kept_in(&name) {
-        engine.retry();
-        return Ok(());
-    }
-    Ok(machines.start(&name).await?)
+    Ok(machines.start(&named(&name)?).await?)
 }
 
 /// Stops the machine, also one that is starting; answers when it stands. `force` is as if the power went.
@@ -85,11 +77,11 @@ pub async fn machine_stop(
 #[tauri::command]
 pub async fn machine_restart(
     machines: State<'_, Machines>,
-    engine: State<'_, Engine>,
     name: String,
 ) -> Result<(), CommandError> {
-    machines.stop(&named(&name)?, false).await?;
-    machine_start(machines, engine, name).await
+    let name = named(&name)?;
+    machines.stop(&name, false).await?;
+    Ok(machines.start(&name).await?)
 }
 
 /// Sets what the machine may use.
@@ -130,7 +122,7 @@ pub async fn machine_figures(
                 flow.ready().await;
                 match figures::read(&paths).await {
                     Ok(reading) => figures.send(reading).map_err(page_gone)?,
-                    Err(ControlError::Away) => return Ok(()),
+                    Err(ClientError::NotRunning(_)) => return Ok(()),
                     Err(error) => return Err(MachineError::from(error).into()),
                 }
             }
@@ -181,7 +173,7 @@ impl From<MachineError> for CommandError {
             MachineError::Store(StoreError::DiskShrinks { .. } | StoreError::Spec(_)) => {
                 ErrorCode::InvalidInput
             }
-            MachineError::Control(ControlError::Refused(_)) => ErrorCode::Refused,
+            MachineError::Client(ClientError::Refused(_)) => ErrorCode::Refused,
             _ => ErrorCode::Failed,
         };
         Self::new(code, error.to_string())

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use gantry_machine::Paths;
-use gantry_machine::control::{Call, Figures, Reply};
+use gantry_machine::client::{Client, ClientError};
+use gantry_machine::control::Figures;
 use serde::{Deserialize, Serialize};
-
-use super::control::{ControlError, ask};
 
 /// Between two readings.
 pub const PERIOD: Duration = Duration::from_secs(2);
@@ -51,13 +50,9 @@ struct Guest {
 }
 
 /// Reads once.
-pub async fn read(paths: &Paths) -> Result<MachineUse, ControlError> {
-    match ask(paths, &Call::Figures).await? {
-        Reply::Figures(figures) => Ok(MachineUse::of(*figures, now())),
-        other => Err(ControlError::Refused(format!(
-            "no figures but {other:?} were told"
-        ))),
-    }
+pub async fn read(paths: &Paths) -> Result<MachineUse, ClientError> {
+    let figures = Client::connect(paths).await?.figures().await?;
+    Ok(MachineUse::of(figures, now()))
 }
 
 fn now() -> u64 {

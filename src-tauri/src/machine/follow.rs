@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use gantry_machine::control::{Call, Reply, Status};
+use gantry_machine::client::{Client, ClientError, Seen, look};
+use gantry_machine::control::{Call, Status};
+use gantry_machine::store::{Store, StoreError};
 use gantry_machine::{Paths, State};
 use tokio::sync::{Notify, watch};
 
-use super::control::{ControlError, Conversation};
 use crate::engine::local;
 
 /// What is known of a machine by its host process.
@@ -14,9 +15,9 @@ use crate::engine::local;
 pub enum Word {
     /// Nobody has been asked yet.
     Unknown,
-    /// No host process lives: the machine stands.
-    None,
-    /// What it said last. A failure stays known after its host process is gone: a person must see it.
+    /// No host process lives: the machine stands. How the last run ended, if it failed.
+    Down(Option<Box<Status>>),
+    /// What it said last.
     Status(Box<Status>),
 }
 
@@ -25,8 +26,8 @@ impl Word {
     pub fn state(&self) -> Option<&State> {
         match self {
             Self::Unknown => None,
-            Self::None => Some(&State::Stopped),
-            Self::Status(status) => Some(&status.state),
+            Self::Down(None) => Some(&State::Stopped),
+            Self::Down(Some(status)) | Self::Status(status) => Some(&status.state),
         }
     }
 
@@ -35,16 +36,17 @@ impl Word {
         matches!(self.state(), Some(State::Running | State::Paused))
     }
 
+    /// Whether it is on its way up.
+    pub fn is_starting(&self) -> bool {
+        matches!(self.state(), Some(State::Starting { .. }))
+    }
+
     /// Whether nothing more happens without a person.
     pub fn is_settled(&self) -> bool {
         !matches!(
             self.state(),
             None | Some(State::Starting { .. } | State::Stopping)
         )
-    }
-
-    fn is_failure(&self) -> bool {
-        matches!(self.state(), Some(State::Failed { .. }))
     }
 }
 
@@ -57,20 +59,20 @@ pub struct Followed {
 
 impl Followed {
     /// Begins to follow the machine with these files.
-    pub fn begin(paths: Paths) -> Arc<Self> {
+    pub fn begin(store: Store, paths: Paths) -> Arc<Self> {
         let followed = Arc::new(Self {
             word: watch::Sender::new(Word::Unknown),
             begun: Notify::new(),
         });
         let told = Arc::clone(&followed);
-        tauri::async_runtime::spawn(async move { told.run(&paths).await });
+        tauri::async_runtime::spawn(async move { told.run(&store, &paths).await });
         followed
     }
 
     /// A host process has been started, or the data is new: what was known of the time before is over.
     pub fn ask_again(&self) {
         self.word.send_if_modified(|word| {
-            let over = *word == Word::None || word.is_failure();
+            let over = word.is_settled() && !word.is_up();
             if over {
                 *word = Word::Unknown;
             }
@@ -79,22 +81,28 @@ impl Followed {
         self.begun.notify_one();
     }
 
-    async fn run(&self, paths: &Paths) {
+    async fn run(&self, store: &Store, paths: &Paths) {
         loop {
             let answers_wrongly = match self.listen(paths).await {
-                Ok(()) | Err(ControlError::Away) => false,
+                Ok(()) | Err(ClientError::NotRunning(_)) => false,
                 Err(error) => {
                     tracing::warn!(machine = %paths.name(), %error, "the machine's host process");
                     true
                 }
             };
-            self.word.send_if_modified(|word| {
-                let over = *word != Word::None && !word.is_failure();
-                if over {
-                    *word = Word::None;
+            let last = match store.get(paths.name()) {
+                Ok(machine) => match look(store, &machine).await {
+                    Ok(Seen::Down(last)) => last,
+                    // One has come meanwhile, or none is asked before the next start takes the machine over.
+                    _ => None,
+                },
+                Err(StoreError::NotFound(_)) => None,
+                Err(error) => {
+                    tracing::warn!(machine = %paths.name(), %error, "the machine cannot be read");
+                    None
                 }
-                over
-            });
+            };
+            self.word.send_replace(Word::Down(last));
             let socket = paths.control_socket();
             tokio::select! {
                 () = self.begun.notified() => {}
@@ -107,12 +115,11 @@ impl Followed {
         }
     }
 
-    async fn listen(&self, paths: &Paths) -> Result<(), ControlError> {
-        let mut conversation = Conversation::begin(paths, &Call::Watch).await?;
-        while let Some(reply) = conversation.next().await? {
-            if let Reply::Status(status) = reply {
-                self.word.send_replace(Word::Status(status));
-            }
+    async fn listen(&self, paths: &Paths) -> Result<(), ClientError> {
+        let mut client = Client::connect(paths).await?;
+        client.ask(&Call::Watch).await?;
+        while let Some(status) = client.next_status().await? {
+            self.word.send_replace(Word::Status(Box::new(status)));
         }
         Ok(())
     }

@@ -2,15 +2,12 @@
 //!
 //! A machine belongs to its own host process ([`gantry_machine`]), which outlives this window. The window reads the
 //! machine's description from disk, is told of each change over the host process' control socket ([`follow`]), and
-//! starts a host process where none lives ([`host`]).
+//! starts a host process where none lives ([`verbs`]).
 
 pub mod commands;
-mod computer;
 mod console;
-mod control;
 pub mod figures;
 mod follow;
-mod host;
 mod verbs;
 pub mod view;
 
@@ -18,11 +15,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gantry_machine::client::ClientError;
 use gantry_machine::paths::PathError;
 use gantry_machine::store::{Store, StoreError};
 use gantry_machine::{Home, MachineName, Paths};
 use tokio::sync::watch;
 
+use crate::program::Missing;
 use follow::Followed;
 pub use follow::Word;
 
@@ -90,10 +89,13 @@ impl Machines {
 
     /// One task follows a machine, for as long as the app runs.
     fn followed(&self, name: &MachineName) -> Result<Arc<Followed>, PathError> {
+        let store = self.store()?.clone();
         let paths = self.paths(name)?;
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = followed.entry(name.clone());
-        Ok(Arc::clone(entry.or_insert_with(|| Followed::begin(paths))))
+        Ok(Arc::clone(
+            entry.or_insert_with(|| Followed::begin(store, paths)),
+        ))
     }
 }
 
@@ -108,10 +110,13 @@ pub enum MachineError {
     Path(#[from] PathError),
     /// Its host process.
     #[error(transparent)]
-    Control(#[from] control::ControlError),
-    /// No host process could be started.
+    Client(#[from] ClientError),
+    /// The program that host processes are part of isn't there.
     #[error(transparent)]
-    Host(#[from] host::HostError),
+    Missing(#[from] Missing),
+    /// It failed while it was stopped.
+    #[error("{0}")]
+    Failed(String),
     /// The program failed in itself.
     #[error("{0}")]
     Broken(String),

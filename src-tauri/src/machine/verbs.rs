@@ -1,13 +1,14 @@
 //! What can be done with a machine.
 
+use gantry_machine::client::{Client, ClientError, Launcher, Seen, look};
 use gantry_machine::control::Call;
 use gantry_machine::store::{Machine as Stored, Store, StoreError};
-use gantry_machine::{MachineName, Spec};
+use gantry_machine::{MachineName, Spec, State, computer, context, spec};
 
-use super::computer::Computer;
-use super::control::{ControlError, Conversation, ask};
 use super::view::{Applied, Limits, Machine};
-use super::{MachineError, Machines, Word, host};
+use super::{MachineError, Machines, Word};
+use crate::engine::endpoint::docker_config_folder;
+use crate::program;
 
 impl Machines {
     /// All machines by name, the one that a first start makes among them.
@@ -29,21 +30,18 @@ impl Machines {
     ) -> Result<Option<Machine>, MachineError> {
         let status = match word {
             Word::Unknown => return Ok(None),
-            Word::None => None,
+            Word::Down(last) => last,
             Word::Status(status) => Some(status),
         };
         let store = self.store()?.clone();
         let name = name.clone();
-        blocking(move || {
-            let computer = Computer::this();
-            match store.get(&name) {
-                Ok(machine) => Ok(Machine::of(&machine, status.as_deref(), computer)),
-                Err(StoreError::NotFound(_)) => {
-                    let address = store.home().machine(&name)?.docker_host();
-                    Ok(Machine::missing(&first(name), address, computer))
-                }
-                Err(error) => Err(error.into()),
+        blocking(move || match store.get(&name) {
+            Ok(machine) => Ok(Machine::of(&machine, status.as_deref())),
+            Err(StoreError::NotFound(_)) => {
+                let address = store.home().machine(&name)?.docker_host();
+                Ok(Machine::missing(&first(name), address))
             }
+            Err(error) => Err(error.into()),
         })
         .await
         .map(Some)
@@ -54,27 +52,44 @@ impl Machines {
         let store = self.store()?.clone();
         let followed = self.followed(name)?;
         let wanted = name.clone();
-        let (machine, hosted) = blocking(move || {
+        let machine = blocking(move || {
             let machine = made(&store, &wanted)?;
-            Ok((machine, store.is_hosted(&wanted)?))
+            // Its folder may have moved since it was made: another user's runtime folder, another home.
+            register(&machine);
+            Ok(machine)
         })
         .await?;
         self.changed.send_replace(());
-        if !hosted {
-            host::start(&machine).await?;
-        }
+        let launched = launcher()?.start(&machine).await;
         followed.ask_again();
-        Ok(())
+        Ok(launched?)
     }
 
-    /// Stops the machine, and waits until its host process is gone.
+    /// Stops the machine, whatever it is doing, and waits until its host process is gone.
     pub async fn stop(&self, name: &MachineName, force: bool) -> Result<(), MachineError> {
-        let paths = self.paths(name)?;
-        let mut conversation = match Conversation::begin(&paths, &Call::Stop { force }).await {
-            Err(ControlError::Away) => return Ok(()),
-            begun => begun?,
+        let store = self.store()?;
+        let machine = match store.get(name) {
+            Err(StoreError::NotFound(_)) => return Ok(()),
+            found => found?,
         };
-        while conversation.next().await?.is_some() {}
+        match look(store, &machine).await? {
+            Seen::Down(_) => return Ok(()),
+            Seen::Hosted(_) => {}
+            // Someone must take it over to end it well.
+            Seen::Unattended => launcher()?.start(&machine).await?,
+        }
+        let mut client = match Client::connect(&machine.paths).await {
+            Err(ClientError::NotRunning(_)) => return Ok(()),
+            connected => connected?,
+        };
+        client.ask(&Call::Stop { force }).await?;
+        while let Some(status) = client.next_status().await? {
+            match status.state {
+                State::Stopped => return Ok(()),
+                State::Failed { cause } => return Err(MachineError::Failed(cause.message)),
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -83,34 +98,38 @@ impl Machines {
         let store = self.store()?.clone();
         let wanted = name.clone();
         let (before, after) = blocking(move || {
-            made(&store, &wanted)?;
-            let mut before = None;
-            let machine = store.change(&wanted, |spec| {
-                before = Some(spec.clone());
+            let before = made(&store, &wanted)?.spec;
+            register(&store.get(&wanted)?);
+            let after = store.change(&wanted, |spec| {
                 spec.cpus = limits.cpus;
                 spec.memory = limits.memory;
                 spec.disk = limits.disk;
                 Ok(())
             })?;
-            Ok((before.unwrap_or_else(|| machine.spec.clone()), machine))
+            Ok((before, after))
         })
         .await?;
         self.changed.send_replace(());
-        let (store, wanted) = (self.store()?.clone(), name.clone());
-        if !blocking(move || Ok(store.is_hosted(&wanted)?)).await? {
-            return Ok(Applied::Now);
+        let mut client = match Client::connect(&after.paths).await {
+            // The next start takes everything.
+            Err(ClientError::NotRunning(_)) => return Ok(Applied::Now),
+            connected => connected?,
+        };
+        let mut applied = before.cpus == after.spec.cpus;
+        if before.disk != after.spec.disk {
+            let bytes = after.spec.disk;
+            applied &= client.wish(&Call::Disk { bytes }).await.is_ok();
         }
-        let same_but_memory = Spec {
-            memory: before.memory,
-            ..after.spec.clone()
-        } == before;
-        if same_but_memory && after.spec.memory <= before.memory {
-            // The balloon takes what the guest shall have no more.
+        if before.memory != after.spec.memory {
             let bytes = after.spec.memory;
-            ask(&after.paths, &Call::Memory { bytes }).await?;
-            return Ok(Applied::Now);
+            // The balloon takes what the guest shall have no more. It gives nothing that the start didn't.
+            applied &= client.wish(&Call::Memory { bytes }).await.is_ok() && bytes < before.memory;
         }
-        Ok(Applied::AtNextStart)
+        Ok(if applied {
+            Applied::Now
+        } else {
+            Applied::AtNextStart
+        })
     }
 
     /// Makes the machine's data new; it is stopped for that.
@@ -125,6 +144,13 @@ impl Machines {
     }
 }
 
+/// Host processes are the command line's: they outlive this window, and need none.
+fn launcher() -> Result<Launcher, MachineError> {
+    Ok(Launcher {
+        program: program::beside_or_on_path("gantry")?,
+    })
+}
+
 /// The machine `name`, made where it is missing.
 fn made(store: &Store, name: &MachineName) -> Result<Stored, StoreError> {
     match store.get(name) {
@@ -137,19 +163,29 @@ fn made(store: &Store, name: &MachineName) -> Result<Stored, StoreError> {
     }
 }
 
+/// Lets docker's command line find the machine by the name of a context.
+fn register(machine: &Stored) {
+    let Some(config) = docker_config_folder() else {
+        return;
+    };
+    let host = machine.paths.docker_host();
+    if let Err(error) = context::write(&config, &machine.spec.name, &host) {
+        tracing::warn!(machine = %machine.spec.name, %error, "no docker context leads to it");
+    }
+}
+
 /// What a machine is to be that the person has said nothing of: the home folder can be mounted.
 fn first(name: MachineName) -> Spec {
-    let computer = Computer::this();
-    let mut spec = Spec::defaults(name, computer.cpus, computer.memory);
+    let mut spec = Spec::defaults(name, computer::cpus(), computer::memory());
     spec.shares = std::env::home_dir()
-        .filter(|home| gantry_machine::spec::check_share(home).is_ok())
+        .filter(|home| spec::check_share(home).is_ok())
         .into_iter()
         .collect();
     spec
 }
 
 /// The store waits for locks and disks.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, MachineError> + Send + 'static,
 ) -> Result<T, MachineError> {
     tokio::task::spawn_blocking(work)

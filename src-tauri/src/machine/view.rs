@@ -3,10 +3,8 @@
 use gantry_machine::control::Status;
 use gantry_machine::spec::{MIN_DISK, MIN_MEMORY};
 use gantry_machine::store::Machine as Stored;
-use gantry_machine::{Spec, State};
+use gantry_machine::{Spec, State, computer};
 use serde::{Deserialize, Serialize};
-
-use super::computer::Computer;
 
 /// A machine, and what it is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -142,18 +140,18 @@ pub enum Applied {
 }
 
 impl Machine {
-    /// Of what is on disk, and what its host process says; `None` where none lives.
-    pub fn of(machine: &Stored, status: Option<&Status>, computer: Computer) -> Self {
+    /// Of what is on disk, and what its host process says or said at the end of a run that failed.
+    pub fn of(machine: &Stored, status: Option<&Status>) -> Self {
         let state = status.map_or(MachineState::Stopped, MachineState::from);
-        Self::described(&machine.spec, machine.paths.docker_host(), state, computer).told(status)
+        Self::described(&machine.spec, machine.paths.docker_host(), state).told(status)
     }
 
     /// Of one that its first start will make like this.
-    pub fn missing(spec: &Spec, address: String, computer: Computer) -> Self {
-        Self::described(spec, address, MachineState::Missing, computer)
+    pub fn missing(spec: &Spec, address: String) -> Self {
+        Self::described(spec, address, MachineState::Missing)
     }
 
-    fn described(spec: &Spec, address: String, state: MachineState, computer: Computer) -> Self {
+    fn described(spec: &Spec, address: String, state: MachineState) -> Self {
         let made = state != MachineState::Missing;
         Self {
             name: spec.name.to_string(),
@@ -165,9 +163,9 @@ impl Machine {
                 disk: spec.disk,
             },
             bounds: Bounds {
-                cpus: computer.cpus.max(spec.cpus),
+                cpus: computer::cpus().max(spec.cpus),
                 least_memory: MIN_MEMORY,
-                most_memory: computer.memory.max(spec.memory),
+                most_memory: computer::memory().max(spec.memory),
                 least_disk: if made { spec.disk } else { MIN_DISK },
             },
             backend: spec.backend.as_str().to_owned(),

@@ -73,7 +73,12 @@ impl<'a> Kept<'a> {
         })
     }
 
-    /// Starts it, and waits until it answers.
+    /// Whether someone has started it: this window, or the command line.
+    pub fn is_starting(&self) -> bool {
+        matches!(self, Self::Machine { word, .. } if word.borrow().is_starting())
+    }
+
+    /// Starts it where nobody has, and waits until it answers.
     pub async fn start(&mut self, engine: &Engine) -> Result<(), Unreached> {
         match self {
             #[cfg(target_os = "linux")]
@@ -97,10 +102,13 @@ impl<'a> Kept<'a> {
                 engine.state.send_replace(EngineState::Booting {
                     machine: name.to_string(),
                 });
-                machines.start(name).await.map_err(|error| Unreached {
-                    reason: AwayReason::MachineFailed,
-                    detail: error.to_string(),
-                })?;
+                let starting = word.borrow().is_starting();
+                if !starting {
+                    machines.start(name).await.map_err(|error| Unreached {
+                        reason: AwayReason::MachineFailed,
+                        detail: error.to_string(),
+                    })?;
+                }
                 up(word).await
             }
             Self::Elsewhere => Ok(()),
@@ -118,7 +126,7 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Waits until it may answer again.
+    /// Waits until it may answer again, or is started.
     pub async fn appears(&mut self, endpoint: &Endpoint, at_once: bool) {
         let Self::Machine { word, .. } = self else {
             return appears(&endpoint.address, at_once).await;
@@ -127,7 +135,8 @@ impl<'a> Kept<'a> {
             // What runs and answers wrongly is not asked again before something changes.
             let _ = word.changed().await;
         }
-        if word.wait_for(Word::is_up).await.is_err() {
+        let comes = |word: &Word| word.is_up() || word.is_starting();
+        if word.wait_for(comes).await.is_err() {
             std::future::pending().await
         }
     }

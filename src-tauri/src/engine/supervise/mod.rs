@@ -74,7 +74,7 @@ async fn serve(engine: &Engine, machines: &Machines, endpoint: &Endpoint) {
             Err(Unreached {
                 reason: AwayReason::NotAnswering,
                 ..
-            }) if may_start && kept.can_start() => {
+            }) if kept.is_starting() || may_start && kept.can_start() => {
                 may_start = false;
                 match kept.start(engine).await {
                     Ok(()) => continue,
