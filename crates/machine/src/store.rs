@@ -242,6 +242,12 @@ impl Store {
         }
     }
 
+    /// Waits until the machine's host process has ended. Blocks.
+    pub fn until_unhosted(&self, name: &MachineName) -> Result<(), StoreError> {
+        let paths = self.home.machine(name)?;
+        lock_file(&paths.host_lock(), Wait::Yes).map(drop)
+    }
+
     /// Whether a host process of the machine lives.
     pub fn is_hosted(&self, name: &MachineName) -> Result<bool, StoreError> {
         let paths = self.home.machine(name)?;

@@ -1,5 +1,7 @@
 //! `machine start`.
 
+use std::time::Duration;
+
 use clap::Args;
 use gantry_machine::client::{Client, Launcher, Seen, look};
 use gantry_machine::control::Call;
@@ -12,6 +14,9 @@ use crate::app::App;
 use crate::error::{CliError, Result};
 use crate::output;
 use crate::terminal;
+
+/// A host process whose machine has stopped ends within this time.
+const GONE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Start a machine
 #[derive(Debug, Args)]
@@ -104,5 +109,16 @@ pub async fn bring_down(store: &Store, machine: &Machine, force: bool) -> Result
         }
     }
     halt(machine, force).await?;
+    // It tells the end a moment before it has gone itself, and what comes next wants its place.
+    let (store, name) = (store.clone(), machine.spec.name.clone());
+    let gone = tokio::task::spawn_blocking(move || store.until_unhosted(&name));
+    match tokio::time::timeout(GONE_LIMIT, gone).await {
+        Ok(Ok(gone)) => gone?,
+        _ => {
+            return Err(CliError::invalid(
+                "the machine has stopped, but its host process does not end",
+            ));
+        }
+    }
     Ok(true)
 }
