@@ -90,6 +90,7 @@ impl App {
         for name in [
             "DOCKER_HOST",
             "DOCKER_CONTEXT",
+            "GANTRY_MACHINE_HOME",
             "GANTRY_SOCKET",
             "WAYLAND_DISPLAY",
             "DBUS_SESSION_BUS_ADDRESS",

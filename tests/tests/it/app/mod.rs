@@ -5,6 +5,7 @@ mod engine;
 mod images;
 mod list;
 mod logs;
+mod machine;
 mod terminal;
 mod window;
 
