@@ -98,12 +98,23 @@ impl Machines {
         let store = self.store()?.clone();
         let wanted = name.clone();
         let (before, after) = blocking(move || {
-            let before = made(&store, &wanted)?.spec;
-            register(&store.get(&wanted)?);
-            let after = store.change(&wanted, |spec| {
+            let limited = |mut spec: Spec| {
                 spec.cpus = limits.cpus;
                 spec.memory = limits.memory;
                 spec.disk = limits.disk;
+                spec
+            };
+            let before = match store.get(&wanted) {
+                // Made with these: a disk that was larger first could not become smaller.
+                Err(StoreError::NotFound(_)) => {
+                    let machine = store.create(&limited(first(wanted)))?;
+                    register(&machine);
+                    return Ok((machine.spec.clone(), machine));
+                }
+                found => found?.spec,
+            };
+            let after = store.change(&wanted, |spec| {
+                *spec = limited(spec.clone());
                 Ok(())
             })?;
             Ok((before, after))
