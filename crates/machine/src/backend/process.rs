@@ -98,3 +98,44 @@ pub fn kill(pid: u32) -> Result<(), BackendError> {
         }),
     }
 }
+
+/// The end of a process that isn't our child.
+#[derive(Debug)]
+pub struct Death {
+    #[cfg(target_os = "linux")]
+    process: std::sync::Arc<std::os::fd::OwnedFd>,
+}
+
+impl Death {
+    /// Of the process `pid`, which must live. None where the system can't tell.
+    #[cfg(target_os = "linux")]
+    pub fn of(pid: u32) -> Option<Death> {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        let process = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
+        Some(Death {
+            process: process.into(),
+        })
+    }
+
+    /// Of the process `pid`, which must live. None where the system can't tell.
+    #[cfg(not(target_os = "linux"))]
+    pub fn of(_pid: u32) -> Option<Death> {
+        None
+    }
+
+    /// Waits for it, once it is on its way: not for longer than 10 s.
+    pub async fn wait(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            const LIMIT: Timespec = Timespec {
+                tv_sec: 10,
+                tv_nsec: 0,
+            };
+            let process = self.process.clone();
+            let wait = move || poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&LIMIT));
+            let _ = tokio::task::spawn_blocking(wait).await;
+        }
+    }
+}

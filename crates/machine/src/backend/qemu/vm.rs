@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use super::command::{DATA_NODE, Found, command_line};
 use super::probe::{self, Remembered};
 use super::{Accelerator, program, share};
-use crate::backend::process::{answer, first_file, kill, on_path, said, start_lasting};
+use crate::backend::process::{Death, answer, first_file, kill, on_path, said, start_lasting};
 use crate::backend::{Backend, BackendError, Channel, Vm, VmFacts};
 use crate::image::GuestImage;
 use crate::qmp::{Ended, Qmp, QmpError};
@@ -33,6 +33,7 @@ pub struct Qemu {
 pub struct QemuVm {
     qmp: Qmp,
     pid: Option<u32>,
+    death: Option<Death>,
     facts: VmFacts,
     tunnel: PathBuf,
 }
@@ -269,6 +270,7 @@ async fn connect(monitor: &Path, tunnel: PathBuf, facts: VmFacts) -> Result<Qemu
     Ok(QemuVm {
         qmp,
         pid,
+        death: pid.and_then(Death::of),
         facts,
         tunnel,
     })
@@ -291,7 +293,12 @@ impl Vm for QemuVm {
     }
 
     async fn ended(&self) -> String {
-        match self.qmp.ended().await {
+        let how = self.qmp.ended().await;
+        // Its monitor closes a moment before it has let go of the disk and the sockets.
+        if let Some(death) = &self.death {
+            death.wait().await;
+        }
+        match how {
             Ended::Shutdown(reason) => match reason.as_str() {
                 "guest-shutdown" => "the guest turned itself off".to_owned(),
                 "guest-reset" | "guest-panic" => "the guest crashed or restarted itself".to_owned(),
