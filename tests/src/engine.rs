@@ -1,4 +1,5 @@
-//! The real `gantryd`, with roots, bridge and subnet of its own.
+//! The real `gantryd`, with roots, bridge and subnet of its own; or inside a virtual machine of its own, where
+//! `GANTRY_TESTS_IN=machine` says so.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::leftovers::Place;
 use crate::scratch::Scratch;
-use crate::{Namespace, PATIENCE, Response, Subnet, request, until};
+use crate::{Machine, Namespace, PATIENCE, Response, Subnet, request, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The folder of the programs that are tested: `$GANTRY_PROGRAMS`, or where cargo put them.
@@ -40,6 +41,15 @@ pub fn programs() -> PathBuf {
     folder
 }
 
+/// Whether engines are to run in machines.
+fn in_machine() -> bool {
+    match std::env::var("GANTRY_TESTS_IN").as_deref() {
+        Ok("machine") => true,
+        Ok("native") | Err(_) => false,
+        Ok(other) => panic!("GANTRY_TESTS_IN={other}: it is `native` or `machine`"),
+    }
+}
+
 /// How an engine is started.
 #[derive(Default)]
 pub struct Options<'a> {
@@ -56,6 +66,7 @@ pub struct Engine {
     flags: Vec<String>,
     namespace: Option<PathBuf>,
     process: Option<Child>,
+    machine: Option<Machine>,
 }
 
 impl Engine {
@@ -70,14 +81,25 @@ impl Engine {
             "these tests start containers: run them as root"
         );
         let subnet = Subnet::take();
+        let folder = Scratch::new("engine", subnet.name());
+        let machine = in_machine().then(|| {
+            assert!(
+                options.flags.is_empty() && options.namespace.is_none(),
+                "an engine in a machine has no flags of its own: this test is for the native one"
+            );
+            Machine::start_in(folder.path(), None)
+        });
         let mut engine = Self {
-            folder: Scratch::new("engine", subnet.name()),
+            folder,
             subnet,
             flags: options.flags,
             namespace: options.namespace.map(Namespace::path),
             process: None,
+            machine,
         };
-        engine.restart();
+        if engine.machine.is_none() {
+            engine.restart();
+        }
         engine
     }
 
@@ -86,6 +108,7 @@ impl Engine {
     /// # Panics
     /// Where it doesn't answer, with its log.
     pub fn restart(&mut self) -> Duration {
+        self.only_native();
         self.kill();
         let began = Instant::now();
         let log = File::options()
@@ -211,6 +234,9 @@ impl Engine {
     /// Its whole log.
     #[must_use]
     pub fn log(&self) -> String {
+        if let Some(machine) = &self.machine {
+            return machine.log();
+        }
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
@@ -227,19 +253,24 @@ impl Engine {
     /// `--data-root`.
     #[must_use]
     pub fn data_root(&self) -> PathBuf {
+        self.only_native();
         self.folder.path().join("data")
     }
 
     /// `--exec-root`.
     #[must_use]
     pub fn exec_root(&self) -> PathBuf {
+        self.only_native();
         self.folder.path().join("run")
     }
 
     /// Its socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("gantry.sock")
+        match &self.machine {
+            Some(machine) => machine.socket().to_owned(),
+            None => self.folder.path().join("gantry.sock"),
+        }
     }
 
     /// For `DOCKER_HOST`.
@@ -248,9 +279,19 @@ impl Engine {
         format!("unix://{}", self.socket().display())
     }
 
+    /// # Panics
+    /// Where the engine is in a machine, out of a test's reach.
+    fn only_native(&self) {
+        assert!(
+            self.machine.is_none(),
+            "this test looks behind the engine's API: it is for the native one"
+        );
+    }
+
     /// Its bridge and addresses.
     #[must_use]
     pub fn subnet(&self) -> &Subnet {
+        self.only_native();
         &self.subnet
     }
 
@@ -302,7 +343,7 @@ impl Engine {
     /// Removes all containers, ends the engine and gives what is left of both.
     fn end(&mut self) -> Vec<String> {
         let mut left = Vec::new();
-        if self.process.is_some() {
+        if self.process.is_some() || self.machine.is_some() {
             let containers = self.try_ask("GET", "/containers/json?all=1", &[], &[]);
             let containers = containers.map(|answer| answer.json()).unwrap_or_default();
             for container in containers.as_array().into_iter().flatten() {
@@ -319,6 +360,9 @@ impl Engine {
                 }
             }
             self.stop();
+        }
+        if let Some(machine) = self.machine.take() {
+            left.extend(machine.end());
         }
         left.extend(self.place().find());
         self.place().clear();

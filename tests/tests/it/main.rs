@@ -25,6 +25,7 @@ mod exec;
 mod images;
 mod lifecycle;
 mod limits;
+mod machine;
 mod output;
 mod ports;
 mod run;

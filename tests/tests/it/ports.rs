@@ -16,7 +16,7 @@ both!(
 
 const SERVE: &str = "mkdir /www; echo a page > /www/index.html; exec httpd -f -p 80 -h /www";
 
-fn page(address: &str) -> Result<String, String> {
+pub fn page(address: &str) -> Result<String, String> {
     let read = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
