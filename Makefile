@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test build vm-image check check-cross bench crash fuzz screenshots clean
+.PHONY: help run test test-vm build vm-image check check-cross bench bench-machine crash fuzz screenshots clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -10,6 +10,9 @@ run: ## Install what is missing, build, start the engine, open the app
 
 test: ## Run all tests (as root: they start real containers)
 	@scripts/test
+
+test-vm: ## Run the tests of containers again, in virtual machines
+	@scripts/test-vm
 
 build: ## Build target/release/{gantryd,gantry,gantry-desktop}
 	@scripts/build
@@ -25,6 +28,9 @@ check-cross: ## Types and lints for Windows, macOS and Linux on ARM; links gantr
 
 bench: ## Measure beside Debian's docker.io and podman; prints ratios
 	@scripts/bench
+
+bench-machine: ## Measure the virtual machine: boot, memory, disk, tunnel
+	@scripts/bench-machine
 
 crash: ## Kill the engine at random moments, in the middle of each operation (ROUNDS=50)
 	@scripts/crash

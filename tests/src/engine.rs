@@ -87,7 +87,7 @@ impl Engine {
                 options.flags.is_empty() && options.namespace.is_none(),
                 "an engine in a machine has no flags of its own: this test is for the native one"
             );
-            Machine::start_in(folder.path(), None)
+            Machine::start_in(folder.path())
         });
         let mut engine = Self {
             folder,

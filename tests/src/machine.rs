@@ -8,10 +8,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::leftovers::processes;
 use crate::scratch::Scratch;
-use crate::{Said, programs, run, until};
+use crate::{Image, Said, programs, run, until};
 
 /// What it is called.
 const NAME: &str = "t";
+/// How much memory it has where nobody says otherwise, in MiB.
+const MEMORY: u32 = 1024;
 
 /// A machine; stopped and removed when dropped.
 pub struct Machine {
@@ -27,13 +29,26 @@ impl Machine {
     /// Where it doesn't start, with what it said.
     #[must_use]
     pub fn start() -> Self {
-        let scratch = Scratch::new("vm", "");
-        let folder = scratch.path().to_owned();
-        Self::start_in(&folder, Some(scratch))
+        Self::with_memory(MEMORY)
     }
 
-    /// The same below a folder of somebody else's, which it shares.
-    pub(crate) fn start_in(folder: &Path, own: Option<Scratch>) -> Self {
+    /// One with so many MiB of memory.
+    ///
+    /// # Panics
+    /// Where it doesn't start, with what it said.
+    #[must_use]
+    pub fn with_memory(mib: u32) -> Self {
+        let scratch = Scratch::new("vm", "");
+        let folder = scratch.path().to_owned();
+        Self::make(&folder, Some(scratch), mib)
+    }
+
+    /// One below a folder of somebody else's, which it shares.
+    pub(crate) fn start_in(folder: &Path) -> Self {
+        Self::make(folder, None, MEMORY)
+    }
+
+    fn make(folder: &Path, own: Option<Scratch>, mib: u32) -> Self {
         let mut machine = Self {
             folder: folder.to_owned(),
             socket: PathBuf::new(),
@@ -41,9 +56,16 @@ impl Machine {
         };
         let share = folder.display().to_string();
         machine
-            .verb(&["init", NAME, "--memory", "1024", "--share", &share])
+            .verb(&[
+                "init",
+                NAME,
+                "--memory",
+                &format!("{mib}m"),
+                "--share",
+                &share,
+            ])
             .ok();
-        machine.verb(&["start", NAME]).ok();
+        machine.start_again();
         let host = machine.told("{{.Host}}");
         let socket = host.strip_prefix("unix://");
         machine.socket = socket.unwrap_or_else(|| panic!("no socket: {host}")).into();
@@ -67,7 +89,7 @@ impl Machine {
             command.env_remove(name);
         }
         command
-            .env("GANTRY_MACHINE_HOME", self.folder.join("m"))
+            .env("GANTRY_MACHINE_HOME", self.home())
             .env("HOME", &self.folder)
             .env("DOCKER_CONFIG", self.folder.join(".docker"));
         command
@@ -93,6 +115,46 @@ impl Machine {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Gives its engine an image.
+    ///
+    /// # Panics
+    /// Where it doesn't take it.
+    #[track_caller]
+    pub fn load(&self, image: &Image, tag: &str) {
+        let archive = self.folder.join("image.tar");
+        std::fs::write(&archive, image.archive(tag)).expect("a file for the image");
+        self.docker(&["load", "-q", "-i", &archive.display().to_string()])
+            .ok();
+    }
+
+    /// Starts it, or takes it up where it runs; returns when its engine answers.
+    #[track_caller]
+    pub fn start_again(&self) {
+        self.verb(&["start", NAME]).ok();
+    }
+
+    /// Stops it.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.verb(&["stop", NAME]).ok();
+    }
+
+    /// The file that is its data disk.
+    #[must_use]
+    pub fn disk(&self) -> PathBuf {
+        self.home().join("machines").join(NAME).join("data.img")
+    }
+
+    /// QEMU's monitor; it has one client at a time, which is the holder.
+    #[must_use]
+    pub fn monitor(&self) -> PathBuf {
+        self.home().join("run").join(NAME).join("qmp.sock")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.join("m")
     }
 
     /// A field of what `inspect` tells.

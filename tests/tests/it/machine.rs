@@ -8,19 +8,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 
-use gantry_tests::{Image, Machine, PATIENCE, busybox, free_port, request, until, until_true};
+use gantry_tests::{Machine, PATIENCE, busybox, free_port, request, until, until_true};
 
 use crate::ports::page;
 
 const SERVE: &str = "mkdir -p /www; echo a page > /www/index.html; exec httpd -f -p 80 -h /www";
-
-fn load(machine: &Machine, image: &Image, tag: &str) {
-    let archive = machine.folder().join("image.tar");
-    fs::write(&archive, image.archive(tag)).unwrap();
-    machine
-        .docker(&["load", "-q", "-i", &archive.display().to_string()])
-        .ok();
-}
 
 fn answers(machine: &Machine) -> bool {
     let ask = || -> std::io::Result<u16> {
@@ -34,7 +26,7 @@ fn answers(machine: &Machine) -> bool {
 #[test]
 fn docker_works_in_a_machine_as_natively() {
     let machine = Machine::start();
-    load(&machine, &busybox(), "busybox:latest");
+    machine.load(&busybox(), "busybox:latest");
     assert_eq!(
         machine
             .docker(&["info", "-f", "{{.CgroupVersion}} {{.OSType}}"])
@@ -108,7 +100,7 @@ fn docker_works_in_a_machine_as_natively() {
 #[test]
 fn nothing_is_lost_when_a_machine_stops_or_is_killed() {
     let machine = Machine::start();
-    load(&machine, &busybox(), "busybox:latest");
+    machine.load(&busybox(), "busybox:latest");
     let port = free_port();
     let publish = format!("127.0.0.1:{port}:80");
     machine
@@ -148,7 +140,7 @@ fn nothing_is_lost_when_a_machine_stops_or_is_killed() {
         .docker(&["inspect", "-f", "{{.State.StartedAt}}", "web"])
         .ok();
     machine.kill(machine.holder());
-    machine.verb(&["start", "t"]).ok();
+    machine.start_again();
     assert_eq!(machine.vm(), vm, "the virtual machine is another one");
     assert_eq!(
         machine
@@ -165,9 +157,9 @@ fn nothing_is_lost_when_a_machine_stops_or_is_killed() {
     until("after the virtual machine was killed", || page(&address));
 
     // An orderly stop, and another start.
-    machine.verb(&["stop", "t"]).ok();
+    machine.stop();
     assert!(!answers(&machine), "a stopped machine answers");
-    machine.verb(&["start", "t"]).ok();
+    machine.start_again();
     assert_eq!(kept(&machine), "kept");
     until("after stop and start", || page(&address));
 }
