@@ -26,6 +26,7 @@ prepare_apt() {
     [ -n "$archive" ] || die "this machine's apt knows no mirror of Debian; set GANTRY_DEBIAN_MIRROR to the URL of one"
     [ -r "$keyring" ] || die "$keyring is missing; install the package debian-archive-keyring"
 
+    archive_url=$archive
     apt_dir=$work/apt-$debian_arch
     mkdir -p "$apt_dir"/{state/lists/partial,cache/archives/partial,etc/{apt.conf.d,preferences.d,sources.list.d,trusted.gpg.d}}
     : >"$apt_dir/state/status"
