@@ -65,7 +65,7 @@ fn docker_works_in_a_machine_as_natively() {
     let taken = machine
         .docker(&["run", "--rm", "-p", &theirs, "busybox", "true"])
         .fails(125);
-    assert!(taken.contains("address already in use"), "{taken}");
+    assert!(taken.contains("port is already allocated"), "{taken}");
     machine.docker(&["rm", "-f", "web"]).ok();
     until_true("the port should be given back", || {
         std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
@@ -112,7 +112,7 @@ fn nothing_is_lost_when_a_machine_stops_or_is_killed() {
             "busybox",
             "sh",
             "-c",
-            "echo kept > /v/file",
+            "echo kept > /v/file; sync",
         ])
         .ok();
     machine

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use gantry_machine::backend::qemu::{Accelerator, command};
-use gantry_machine::{Home, MachineName, Spec, image::GuestImage};
+use gantry_machine::{Home, MachineName, Spec, image};
 use gantry_tests::Machine;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -56,8 +56,8 @@ fn debian_boot(initrd: &Path) -> Result<Duration> {
     let mut spec = Spec::defaults(name, 2, 4 << 30);
     spec.memory = 1 << 30;
     spec.shares.clear();
-    let found = GuestImage::find(std::env::consts::ARCH)?;
-    let image = GuestImage {
+    let found = image::find(&home.verified())?;
+    let image = image::GuestImage {
         initrd: initrd.to_owned(),
         ..found
     };
