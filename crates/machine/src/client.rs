@@ -96,6 +96,11 @@ impl Client {
         }
     }
 
+    /// Waits until the host process has let go of the machine, which is a moment after it has told the last state.
+    pub async fn gone(mut self) {
+        while let Ok(Some(_)) = self.next().await {}
+    }
+
     /// The state now.
     pub async fn status(&mut self) -> Result<Status, ClientError> {
         self.ask(&Call::Status).await?;

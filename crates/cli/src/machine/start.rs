@@ -89,6 +89,7 @@ pub async fn halt(machine: &Machine, force: bool) -> Result<()> {
     let mut client = Client::connect(&machine.paths).await?;
     client.ask(&Call::Stop { force }).await?;
     let status = follow(&mut client, State::is_over).await?;
+    client.gone().await;
     match status.state {
         State::Failed { cause } => Err(CliError::invalid(cause.to_string())),
         _ => Ok(()),
