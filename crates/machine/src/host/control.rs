@@ -23,10 +23,14 @@ pub async fn serve(shared: Arc<Shared>, mut listener: Listener) {
                 let shared = shared.clone();
                 let telling = shared.tell();
                 tokio::spawn(async move {
-                    if let Err(error) = connection(&shared, client).await {
-                        tracing::debug!(%error, "a client of the control socket");
-                    }
+                    let told = connection(&shared, client).await;
                     drop(telling);
+                    match told {
+                        // Who has heard the end waits for the connection's: it comes when we have let go of all.
+                        Ok(Some(mut lines)) => drop(lines.next::<Call>().await),
+                        Ok(None) => {}
+                        Err(error) => tracing::debug!(%error, "a client of the control socket"),
+                    }
                 });
             }
             Err(error) => {
@@ -37,18 +41,22 @@ pub async fn serve(shared: Arc<Shared>, mut listener: Listener) {
     }
 }
 
-async fn connection(shared: &Arc<Shared>, client: Channel) -> Result<(), LineError> {
+/// Answers until the client has gone; what is left to it where it has been told the end.
+async fn connection(
+    shared: &Arc<Shared>,
+    client: Channel,
+) -> Result<Option<Lines<Channel>>, LineError> {
     let mut lines = Lines::new(client, MAX_LINE);
     let mut status = shared.watch();
     loop {
         // A client that waits to ask is told nothing of the end: its connection closes.
         let call = tokio::select! {
             call = lines.next::<Call>() => call,
-            _ = status.wait_for(|status| status.state.is_over()) => return Ok(()),
+            _ = status.wait_for(|status| status.state.is_over()) => return Ok(None),
         };
         let call = match call {
             Ok(Some(call)) => call,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(None),
             Err(LineError::Json(error)) => {
                 let why = format!("not understood: {error}");
                 lines.send(&Reply::Refused(why)).await?;
@@ -63,10 +71,10 @@ async fn connection(shared: &Arc<Shared>, client: Channel) -> Result<(), LineErr
             Call::Resume => change(shared, Change::Resume).await,
             Call::Memory { bytes } => change(shared, Change::Memory(bytes)).await,
             Call::Disk { bytes } => change(shared, Change::Disk(bytes)).await,
-            Call::Watch => return watch(shared, lines).await,
+            Call::Watch => return watch(shared, lines).await.map(Some),
             Call::Stop { force } => {
                 let _ = shared.wishes.send(Wish::Stop { force }).await;
-                return watch(shared, lines).await;
+                return watch(shared, lines).await.map(Some);
             }
             Call::Shell {
                 command,
@@ -78,7 +86,7 @@ async fn connection(shared: &Arc<Shared>, client: Channel) -> Result<(), LineErr
                     rows,
                     cols,
                 };
-                return shell(shared, lines, purpose).await;
+                return shell(shared, lines, purpose).await.map(|()| None);
             }
         };
         lines.send(&reply).await?;
@@ -96,14 +104,17 @@ async fn change(shared: &Shared, change: Change) -> Reply {
 }
 
 /// The status now and after each change, up to the end.
-async fn watch(shared: &Shared, mut lines: Lines<Channel>) -> Result<(), LineError> {
+async fn watch(
+    shared: &Shared,
+    mut lines: Lines<Channel>,
+) -> Result<Lines<Channel>, LineError> {
     let mut status = shared.watch();
     loop {
         let now = status.borrow_and_update().clone();
         let over = now.state.is_over();
         lines.send(&Reply::Status(Box::new(now))).await?;
         if over || status.changed().await.is_err() {
-            return Ok(());
+            return Ok(lines);
         }
     }
 }
