@@ -104,10 +104,7 @@ async fn change(shared: &Shared, change: Change) -> Reply {
 }
 
 /// The status now and after each change, up to the end.
-async fn watch(
-    shared: &Shared,
-    mut lines: Lines<Channel>,
-) -> Result<Lines<Channel>, LineError> {
+async fn watch(shared: &Shared, mut lines: Lines<Channel>) -> Result<Lines<Channel>, LineError> {
     let mut status = shared.watch();
     loop {
         let now = status.borrow_and_update().clone();

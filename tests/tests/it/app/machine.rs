@@ -84,7 +84,9 @@ fn what_the_host_process_says_is_shown_as_it_comes() {
     app.expect("gantry: engine listening");
     app.press("Stop");
     until("it should be asked to stop", || {
-        let asked = host.calls().contains(&json!({"call": "stop", "force": false}));
+        let asked = host
+            .calls()
+            .contains(&json!({"call": "stop", "force": false}));
         asked.then_some(()).ok_or_else(|| host.calls())
     });
     host.end();
