@@ -9,6 +9,7 @@ use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, PosixRlimit, Spec};
 use super::start::{StartError, failed};
 use super::wire::{Boot, ExecBase};
 use super::{StartRequest, finish};
+use crate::cgroup::Cgroup;
 use crate::spec::{self, MountKind, SpecError, root_file};
 use crate::{Exit, Host, Runtime};
 
@@ -44,6 +45,10 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
     builder
         .create(&dirs.state)
         .map_err(failed("making the state folder"))?;
+    if host.cgroup_v2_only {
+        make_group_above(&spec.cgroup_path())
+            .map_err(failed("making the control group's parent"))?;
+    }
     let base = exec_base(&spec, &oci);
     let taken = if runtime == Runtime::Builtin {
         for_builtin(&spec, host, &mut oci)?
@@ -80,6 +85,16 @@ pub(super) fn prepare(host: &Host, request: StartRequest) -> Result<(), StartErr
     }
     write(&dirs.config_json(), serde_json::to_vec(&oci)).map_err(failed("writing config.json"))?;
     boot.write().map_err(failed("writing shim.json"))
+}
+
+/// Makes the group that a container's own lies in. libcontainer does so too, but of two containers that start at once in
+/// the first moments of a machine, one would fail for the other's having made it.
+fn make_group_above(path: &Path) -> std::io::Result<()> {
+    let group = Cgroup::open(path).map_err(std::io::Error::other)?;
+    match group.unified_folder().as_deref().and_then(Path::parent) {
+        Some(above) => fs::create_dir_all(above),
+        None => Ok(()),
+    }
 }
 
 /// What protects an engine from being killed for want of memory must not protect its containers: the value to set where
