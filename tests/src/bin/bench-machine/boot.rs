@@ -15,7 +15,7 @@ use crate::{Figures, median};
 
 const ROUNDS: usize = 5;
 /// What Debian's initramfs says when it is told to stop at its first step.
-const FIRST_WORDS: &str = "(initramfs)";
+const FIRST_WORDS: &str = "Spawning shell";
 
 /// In turn, so that what disturbs this computer disturbs both.
 pub fn measure(figures: &mut Figures, debian: &Path) -> Result<()> {
