@@ -30,11 +30,20 @@ async fn answer(lines: &mut Lines<UnixStream>) -> Answer {
         .expect("an answer")
 }
 
-async fn asked(requests: &mut Incoming, expected: Claim) -> Request {
+/// The next claim that the agent makes of the host, whichever it is.
+async fn any_asked(requests: &mut Incoming) -> (Claim, Request) {
     let request = in_time("a claim", requests.next())
         .await
         .expect("a request");
-    assert_eq!(request.purpose, Purpose::Listen(expected));
+    let Purpose::Listen(claim) = request.purpose else {
+        panic!("{:?}", request.purpose);
+    };
+    (claim, request)
+}
+
+async fn asked(requests: &mut Incoming, expected: Claim) -> Request {
+    let (claim, request) = any_asked(requests).await;
+    assert_eq!(claim, expected);
     request
 }
 
@@ -126,12 +135,7 @@ async fn claims_are_made_again_of_each_host() {
     let (host, mut requests) = agent.host().await;
     let mut found = Vec::new();
     for _ in 0..2 {
-        let request = in_time("a claim", requests.next())
-            .await
-            .expect("a request");
-        let Purpose::Listen(claim) = request.purpose else {
-            panic!("{:?}", request.purpose);
-        };
+        let (claim, request) = any_asked(&mut requests).await;
         found.push(claim.host.port());
         // This host has lost both to others.
         let why = Refusal::new(RefusalKind::PortTaken, "taken meanwhile");
@@ -146,12 +150,7 @@ async fn claims_are_made_again_of_each_host() {
     let (_host, mut requests) = agent.host().await;
     let mut streams = Vec::new();
     for _ in 0..2 {
-        let request = in_time("a claim", requests.next())
-            .await
-            .expect("a request");
-        let Purpose::Listen(claim) = request.purpose else {
-            panic!("{:?}", request.purpose);
-        };
+        let (claim, request) = any_asked(&mut requests).await;
         let yes = gantry_tunnel::Answer::Listening { at: claim.host };
         streams.push((
             claim.host.port(),
@@ -176,12 +175,7 @@ async fn without_a_host_a_known_port_is_granted_and_a_chosen_one_waits() {
     // The host comes.
     let (_host, mut requests) = agent.host().await;
     for _ in 0..2 {
-        let request = in_time("a claim", requests.next())
-            .await
-            .expect("a request");
-        let Purpose::Listen(claim) = request.purpose else {
-            panic!("{:?}", request.purpose);
-        };
+        let (claim, request) = any_asked(&mut requests).await;
         let mut at = claim.host;
         if at.port() == 0 {
             at.set_port(49_153);
@@ -223,12 +217,7 @@ async fn many_claim_at_once_and_an_agent_that_died_leaves_room() {
     }
     let mut streams = Vec::new();
     for _ in 0..200 {
-        let request = in_time("a claim", requests.next())
-            .await
-            .expect("a request");
-        let Purpose::Listen(claim) = request.purpose else {
-            panic!("{:?}", request.purpose);
-        };
+        let (claim, request) = any_asked(&mut requests).await;
         let yes = gantry_tunnel::Answer::Listening { at: claim.host };
         streams.push(request.accept(yes).await.expect("accept"));
     }

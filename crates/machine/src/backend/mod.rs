@@ -74,6 +74,23 @@ pub enum BackendError {
     Unfit(String),
 }
 
+impl BackendError {
+    /// What failed as `action` was tried.
+    #[cfg(unix)]
+    pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> BackendError {
+        move |source| BackendError::Io { action, source }
+    }
+}
+
+/// The tunnel where it is a unix socket.
+#[cfg(unix)]
+async fn unix_channel(socket: &std::path::Path) -> Result<Channel, BackendError> {
+    let stream = tokio::net::UnixStream::connect(socket)
+        .await
+        .map_err(BackendError::io("connect to the tunnel's socket"))?;
+    Ok(Box::new(stream))
+}
+
 /// What is known of a virtual machine from its start.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VmFacts {

@@ -13,7 +13,7 @@ use super::command::{DATA_NODE, Found, command_line};
 use super::probe::{self, Remembered};
 use super::{Accelerator, program, share};
 use crate::backend::process::{Death, answer, first_file, kill, on_path, said, start_lasting};
-use crate::backend::{Backend, BackendError, Channel, Vm, VmFacts};
+use crate::backend::{Backend, BackendError, Channel, Vm, VmFacts, unix_channel};
 use crate::image::GuestImage;
 use crate::qmp::{Ended, Qmp, QmpError};
 use crate::spec::write_atomically;
@@ -38,10 +38,6 @@ pub struct QemuVm {
     tunnel: PathBuf,
 }
 
-fn io_error(action: &'static str) -> impl FnOnce(io::Error) -> BackendError {
-    move |source| BackendError::Io { action, source }
-}
-
 impl Backend for Qemu {
     type Vm = QemuVm;
 
@@ -53,7 +49,8 @@ impl Backend for Qemu {
             advice: ADVICE,
         })?;
         let paths = &machine.paths;
-        let log = open_log(&paths.vm_log()).map_err(io_error("open the virtual machine's log"))?;
+        let log = open_log(&paths.vm_log())
+            .map_err(BackendError::io("open the virtual machine's log"))?;
         let accelerator = self.accelerator(&qemu, arch, image).await?;
         let mut warnings = Vec::new();
         if accelerator == Accelerator::Tcg {
@@ -64,7 +61,7 @@ impl Backend for Qemu {
         }
         let shares = start_shares(machine, &log, &mut warnings).await?;
         for socket in [paths.qmp_socket(), paths.tunnel_socket()] {
-            remove(&socket).map_err(io_error("remove an old socket"))?;
+            remove(&socket).map_err(BackendError::io("remove an old socket"))?;
         }
         let facts = VmFacts {
             accelerator: accelerator.as_str().to_owned(),
@@ -73,9 +70,10 @@ impl Backend for Qemu {
             warnings,
         };
         // Before QEMU runs: whoever attaches to it must know what it is.
-        let text = serde_json::to_vec(&facts).map_err(|error| io_error("write")(error.into()))?;
+        let text =
+            serde_json::to_vec(&facts).map_err(|error| BackendError::io("write")(error.into()))?;
         write_atomically(&paths.vm_facts(), &text)
-            .map_err(io_error("write the virtual machine's facts"))?;
+            .map_err(BackendError::io("write the virtual machine's facts"))?;
         let found = Found {
             arch,
             accelerator,
@@ -84,7 +82,10 @@ impl Backend for Qemu {
         };
         let words = command_line(&machine.spec, paths, image, &found)?;
         let mut child = start_lasting(&qemu, &words, Stdio::null(), &log)?;
-        let status = child.wait().await.map_err(io_error("wait for QEMU"))?;
+        let status = child
+            .wait()
+            .await
+            .map_err(BackendError::io("wait for QEMU"))?;
         if !status.success() {
             return Err(BackendError::Failed {
                 program: qemu.display().to_string(),
@@ -205,9 +206,9 @@ async fn start_shares(
             return Ok(index);
         }
         let socket = machine.paths.share_socket(index);
-        remove(&socket).map_err(io_error("remove an old socket"))?;
-        let listener =
-            UnixListener::bind(&socket).map_err(io_error("listen for a folder's server"))?;
+        remove(&socket).map_err(BackendError::io("remove an old socket"))?;
+        let listener = UnixListener::bind(&socket)
+            .map_err(BackendError::io("listen for a folder's server"))?;
         let words = share::command_line(flavour, folder);
         let mut child = start_lasting(&server, &words, Stdio::from(OwnedFd::from(listener)), log)?;
         let folder = folder.clone();
@@ -249,7 +250,7 @@ fn last_words(mut log: File) -> String {
 async fn connect(monitor: &Path, tunnel: PathBuf, facts: VmFacts) -> Result<QemuVm, BackendError> {
     let stream = UnixStream::connect(monitor)
         .await
-        .map_err(io_error("connect to QEMU's monitor"))?;
+        .map_err(BackendError::io("connect to QEMU's monitor"))?;
     // Whoever listens is QEMU itself: the number can't be another process' as long as the connection lives.
     let pid = stream
         .peer_cred()
@@ -286,10 +287,7 @@ impl Vm for QemuVm {
     }
 
     async fn channel(&self) -> Result<Channel, BackendError> {
-        let stream = UnixStream::connect(&self.tunnel)
-            .await
-            .map_err(io_error("connect to the tunnel's socket"))?;
-        Ok(Box::new(stream))
+        unix_channel(&self.tunnel).await
     }
 
     async fn ended(&self) -> String {

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use super::command::{Found, command_line};
 use super::rest::{RestState, accepted, state, state_request, state_wish};
 use crate::backend::process::{kill, on_path, start_lasting};
-use crate::backend::{Backend, BackendError, Channel, Vm, VmFacts};
+use crate::backend::{Backend, BackendError, Channel, Vm, VmFacts, unix_channel};
 use crate::image::GuestImage;
 use crate::store::{Machine, private_file};
 
@@ -36,10 +36,6 @@ pub struct VfkitVm {
     facts: VmFacts,
 }
 
-fn io_error(action: &'static str) -> impl FnOnce(io::Error) -> BackendError {
-    move |source| BackendError::Io { action, source }
-}
-
 impl Backend for Vfkit {
     type Vm = VfkitVm;
 
@@ -52,7 +48,7 @@ impl Backend for Vfkit {
         for socket in [paths.rest_socket(), paths.tunnel_socket()] {
             match fs::remove_file(&socket) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_error("remove an old socket")(error));
+                    return Err(BackendError::io("remove an old socket")(error));
                 }
                 _ => {}
             }
@@ -65,12 +61,12 @@ impl Backend for Vfkit {
             OpenOptions::new().create(true).append(true),
             &paths.vm_log(),
         )
-        .map_err(io_error("open the virtual machine's log"))?;
+        .map_err(BackendError::io("open the virtual machine's log"))?;
         let mut child = start_lasting(&vfkit, &words, Stdio::null(), &log)?;
         let vm = loop {
             tokio::select! {
                 status = child.wait() => {
-                    let status = status.map_err(io_error("wait for vfkit"))?;
+                    let status = status.map_err(BackendError::io("wait for vfkit"))?;
                     return Err(BackendError::Failed {
                         program: vfkit.display().to_string(),
                         said: format!("{status}; see {}", paths.vm_log().display()),
@@ -141,7 +137,7 @@ impl VfkitVm {
         tokio::time::timeout(ANSWER_LIMIT, asked)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(io_error("ask vfkit"))
+            .map_err(BackendError::io("ask vfkit"))
     }
 
     async fn wish(&self, state: &str) -> Result<(), BackendError> {
@@ -163,10 +159,7 @@ impl Vm for VfkitVm {
     }
 
     async fn channel(&self) -> Result<Channel, BackendError> {
-        let stream = UnixStream::connect(&self.tunnel)
-            .await
-            .map_err(io_error("connect to the tunnel's socket"))?;
-        Ok(Box::new(stream))
+        unix_channel(&self.tunnel).await
     }
 
     async fn ended(&self) -> String {
